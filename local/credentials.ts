@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from './clock.ts';
+import type { Principal } from './service.ts';
+import type { Store, StoredMap } from './store.ts';
+
+export interface IssuedCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken: string;
+  expiresAtMs: number;
+  principal: Principal;
+}
+
+/** The access key of whoever runs the local stack. Everyone may know it: the embedded AWS listens on the loopback only. */
+export const localAdministrator = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
+
+/** Credentials that the embedded AWS has handed out: to functions, containers, and by AssumeRole. */
+export class CredentialRegistry {
+  private readonly clock: Clock;
+  private readonly issued: StoredMap<IssuedCredentials>;
+  private readonly administrator: IssuedCredentials;
+
+  constructor(store: Store, clock: Clock, accountId: string) {
+    this.clock = clock;
+    this.issued = store.map('credentials');
+    this.administrator = {
+      ...localAdministrator,
+      sessionToken: '',
+      expiresAtMs: Number.POSITIVE_INFINITY,
+      principal: { arn: `arn:aws:iam::${accountId}:root`, tags: {} },
+    };
+  }
+
+  /** New credentials of a role session; `roleArn` may contain a path, which a session's ARN leaves out. */
+  issue(
+    roleArn: string,
+    sessionName: string,
+    durationSeconds: number,
+    tags: Record<string, string> = {},
+  ): IssuedCredentials {
+    const now = this.clock.now();
+    for (const [key, old] of this.issued.entries()) if (old.expiresAtMs < now - 3_600_000) this.issued.delete(key);
+    const account = roleArn.split(':')[4] ?? '';
+    const roleName = roleArn.slice(roleArn.lastIndexOf('/') + 1);
+    const credentials: IssuedCredentials = {
+      accessKeyId: `ASIA${randomBytes(10).toString('hex').toUpperCase().slice(0, 16)}`,
+      secretAccessKey: randomBytes(30).toString('base64'),
+      sessionToken: randomBytes(48).toString('base64'),
+      expiresAtMs: now + durationSeconds * 1000,
+      principal: { arn: `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`, roleArn, sessionName, tags },
+    };
+    this.issued.set(credentials.accessKeyId, credentials);
+    return credentials;
+  }
+
+  /** The credentials of an access key, or undefined when it was never issued or has expired. */
+  find(accessKeyId: string): IssuedCredentials | undefined {
+    if (accessKeyId === localAdministrator.accessKeyId) return this.administrator;
+    const found = this.issued.get(accessKeyId);
+    return found && found.expiresAtMs > this.clock.now() ? found : undefined;
+  }
+}

@@ -59,4 +59,10 @@ export class CredentialRegistry {
     const found = this.issued.get(accessKeyId);
     return found && found.expiresAtMs > this.clock.now() ? found : undefined;
   }
+
+  /** Whether an access key was issued and is too old by now (known for an hour). */
+  hasExpired(accessKeyId: string): boolean {
+    const found = this.issued.get(accessKeyId);
+    return found !== undefined && found.expiresAtMs <= this.clock.now();
+  }
 }

@@ -1,6 +1,7 @@
 import type { Activity } from './activity.ts';
 import type { Clock } from './clock.ts';
 import type { CredentialRegistry } from './credentials.ts';
+import type { AwsError } from './errors.ts';
 import type { Faults } from './faults.ts';
 import type { Store } from './store.ts';
 
@@ -67,6 +68,8 @@ export interface JsonService {
   readonly targetPrefix: string;
   readonly jsonVersion: '1.0' | '1.1';
   call(operation: string, input: Record<string, unknown>, context: CallContext): Promise<unknown>;
+  /** Headers that this service's errors carry besides the usual ones. */
+  errorHeaders?(error: AwsError): Record<string, string>;
 }
 
 /** A service with its own wire format (S3, STS, Scheduler, Lambda, the HTTP API). `operation` names the call for faults, counts and permissions. */
@@ -75,6 +78,8 @@ export interface WireService {
   readonly name: string;
   operation(request: WireRequest): string;
   handle(request: WireRequest, context: CallContext): Promise<WireResponse>;
+  /** An error in the service's own format, injected ones included. Without it errors are JSON. */
+  renderError?(error: AwsError, context: CallContext): WireResponse;
 }
 
 export type Service = JsonService | WireService;

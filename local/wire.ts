@@ -53,10 +53,7 @@ export class Wire {
     const service = this.find(request);
     if (!service) return plainError(notEmulated('AWS', `the service of ${request.method} ${request.path}`), context);
     const caller = this.principal(request);
-    if (caller === 'unknown') {
-      const error = new AwsError('InvalidClientTokenId', 'The security token included in the request is invalid.', 403);
-      return service.protocol === 'json' ? jsonError(service, error, context) : plainError(error, context);
-    }
+    if (caller instanceof AwsError) return serviceError(service, caller, context);
     context.principal = caller;
     return service.protocol === 'json' ? this.handleJson(service, context) : this.handleWire(service, context);
   }
@@ -98,7 +95,7 @@ export class Wire {
         headers: { 'x-amzn-requestid': context.requestId, 'x-amz-request-id': context.requestId, ...response.headers },
       };
     } catch (error) {
-      return plainError(this.asAwsError(error), context);
+      return serviceError(service, this.asAwsError(error), context);
     }
   }
 
@@ -140,10 +137,14 @@ export class Wire {
     return this.services.get(credentialScope(request)?.service ?? 's3');
   }
 
-  private principal(request: WireRequest): Principal | undefined | 'unknown' {
+  private principal(request: WireRequest): Principal | undefined | AwsError {
     const scope = credentialScope(request);
     if (!scope) return undefined;
-    return this.environment.credentials.find(scope.accessKeyId)?.principal ?? 'unknown';
+    const found = this.environment.credentials.find(scope.accessKeyId);
+    if (found) return found.principal;
+    return this.environment.credentials.hasExpired(scope.accessKeyId)
+      ? new AwsError('ExpiredToken', 'The security token included in the request is expired', 403)
+      : new AwsError('InvalidClientTokenId', 'The security token included in the request is invalid.', 403);
   }
 
   private asAwsError(error: unknown): AwsError {
@@ -164,6 +165,11 @@ export function credentialScope(request: WireRequest): { accessKeyId: string; se
   return parts && parts.length >= 5 ? { accessKeyId: parts[0]!, service: parts.at(-2)! } : undefined;
 }
 
+function serviceError(service: Service, error: AwsError, context: CallContext): WireResponse {
+  if (service.protocol === 'json') return jsonError(service, error, context);
+  return service.renderError?.(error, context) ?? plainError(error, context);
+}
+
 function jsonError(service: JsonService, error: AwsError, context: CallContext): WireResponse {
   return {
     status: error.status,
@@ -171,6 +177,7 @@ function jsonError(service: JsonService, error: AwsError, context: CallContext):
       'content-type': `application/x-amz-json-${service.jsonVersion}`,
       'x-amzn-requestid': context.requestId,
       'x-amzn-errortype': error.code,
+      ...service.errorHeaders?.(error),
     },
     body: JSON.stringify({ __type: error.code, message: error.message, ...error.members }),
   };

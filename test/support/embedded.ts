@@ -1,0 +1,50 @@
+import { Activity } from '../../local/activity.ts';
+import { type Clock, ManualClock } from '../../local/clock.ts';
+import { CredentialRegistry, localAdministrator } from '../../local/credentials.ts';
+import { Faults } from '../../local/faults.ts';
+import type { Environment, Service } from '../../local/service.ts';
+import { MemoryStore, type Store } from '../../local/store.ts';
+import { inProcessHandler } from '../../local/transport.ts';
+import { Wire } from '../../local/wire.ts';
+
+/** What the embedded AWS's services are built from, in memory, with a clock that stands still. */
+export function makeEnvironment<C extends Clock = ManualClock>(
+  options: { clock?: C; store?: Store } = {},
+): Environment & { clock: C } {
+  const clock = options.clock ?? (new ManualClock() as unknown as C);
+  const store = options.store ?? new MemoryStore();
+  const accountId = '000000000000';
+  return {
+    region: 'us-east-1',
+    accountId,
+    clock,
+    store,
+    faults: new Faults(),
+    credentials: new CredentialRegistry(store, clock, accountId),
+    activity: new Activity(),
+    endpoint: () => undefined,
+    log: () => {},
+  };
+}
+
+export function makeWire(environment: Environment, ...services: Service[]): Wire {
+  const wire = new Wire(environment);
+  for (const service of services) wire.register(service);
+  return wire;
+}
+
+/** An SDK client that talks to `wire` in the same process; it tries once. */
+export function client<T, O extends object>(
+  Client: new (configuration: O) => T,
+  wire: Wire,
+  configuration: Partial<O> = {},
+): T {
+  return new Client({
+    region: 'us-east-1',
+    endpoint: 'http://aws.localhost',
+    credentials: localAdministrator,
+    maxAttempts: 1,
+    requestHandler: inProcessHandler(wire.handle.bind(wire)),
+    ...configuration,
+  } as unknown as O);
+}

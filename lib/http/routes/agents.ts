@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { contract } from '../route.ts';
+import { agent, createAgentBody, listAgentsQuery, patchAgentBody, pauseBody } from '../schemas/agent.ts';
+import { generation } from '../schemas/generation.ts';
+import { pathId } from '../schemas/id.ts';
+import { page, pageQuery } from '../schemas/page.ts';
+
+const params = z.object({ id: pathId('agent') });
+
+export const createAgent = contract({
+  id: 'createAgent',
+  method: 'POST',
+  path: '/v1/agents',
+  tag: 'Agents',
+  summary: 'Create an agent from a template',
+  auth: 'key',
+  role: 'member',
+  body: createAgentBody,
+  answer: agent,
+  status: 201,
+  errors: ['conflict'],
+});
+
+export const listAgents = contract({
+  id: 'listAgents',
+  method: 'GET',
+  path: '/v1/agents',
+  tag: 'Agents',
+  summary: 'List agents, newest first',
+  description: 'Filters may repeat: any of the statuses and templates, all of the labels.',
+  auth: 'key',
+  query: listAgentsQuery,
+  answer: page(agent),
+  status: 200,
+});
+
+export const getAgent = contract({
+  id: 'getAgent',
+  method: 'GET',
+  path: '/v1/agents/{id}',
+  tag: 'Agents',
+  summary: 'Read an agent',
+  auth: 'key',
+  params,
+  answer: agent,
+  status: 200,
+  errors: ['not_found'],
+});
+
+export const patchAgent = contract({
+  id: 'patchAgent',
+  method: 'PATCH',
+  path: '/v1/agents/{id}',
+  tag: 'Agents',
+  summary: 'Change an agent; in force from its next wake',
+  description: 'A field that is given replaces the whole field.',
+  auth: 'key',
+  role: 'member',
+  params,
+  body: patchAgentBody,
+  answer: agent,
+  status: 200,
+  errors: ['not_found', 'conflict', 'agent_terminated'],
+});
+
+export const deleteAgent = contract({
+  id: 'deleteAgent',
+  method: 'DELETE',
+  path: '/v1/agents/{id}',
+  tag: 'Agents',
+  summary: 'Terminate an agent: stop it, then remove its workspace and queue',
+  auth: 'key',
+  role: 'member',
+  params,
+  answer: agent,
+  status: 202,
+  errors: ['not_found', 'conflict'],
+});
+
+export const pauseAgent = contract({
+  id: 'pauseAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/pause',
+  tag: 'Agents',
+  summary: 'Pause an agent; with hold it does not wake until resumed',
+  auth: 'key',
+  role: 'member',
+  params,
+  body: pauseBody,
+  answer: agent,
+  status: 202,
+  errors: ['not_found', 'tasks_running', 'illegal_transition', 'conflict', 'agent_terminated'],
+});
+
+export const resumeAgent = contract({
+  id: 'resumeAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/resume',
+  tag: 'Agents',
+  summary: 'End the hold of an agent and start it',
+  auth: 'key',
+  role: 'member',
+  params,
+  answer: agent,
+  status: 202,
+  errors: ['not_found', 'illegal_transition', 'conflict', 'agent_terminated'],
+});
+
+export const listGenerations = contract({
+  id: 'listGenerations',
+  method: 'GET',
+  path: '/v1/agents/{id}/generations',
+  tag: 'Agents',
+  summary: 'List the saved generations of the workspace, newest first',
+  auth: 'key',
+  params,
+  query: z.strictObject(pageQuery),
+  answer: page(generation),
+  status: 200,
+  errors: ['not_found'],
+});

@@ -1,0 +1,46 @@
+import type { Method } from '../route.ts';
+
+/** Routes of the documented contract that are not built: they answer 422 `not_supported` instead of 404. */
+export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
+  ...under('/v1/agents/{id}', [
+    ['POST', 'archive', 'restore', 'recover', 'fork', 'rollback', 'activity', 'messages'],
+    ['GET', 'messages', 'generations/{generation}/files'],
+  ]),
+  ...resource('/v1/schedules'),
+  ...under('/v1/schedules/{name}', [
+    ['POST', 'pause', 'resume', 'trigger', 'backfill'],
+    ['GET', 'fires'],
+  ]),
+  ...resource('/v1/workflows'),
+  { method: 'POST', path: '/v1/workflows/{name}/runs' },
+  { method: 'GET', path: '/v1/runs' },
+  { method: 'GET', path: '/v1/runs/{id}' },
+  ...under('/v1/runs/{id}', [
+    ['POST', 'cancel', 'rerun', 'steps/{step}/approve', 'steps/{step}/reject', 'steps/{step}/signal'],
+  ]),
+  { method: 'POST', path: '/v1/channels/{name}/messages' },
+  { method: 'PUT', path: '/v1/channels/{name}/subscribers/{agentId}' },
+  { method: 'DELETE', path: '/v1/channels/{name}/subscribers/{agentId}' },
+  { method: 'GET', path: '/v1/state/{namespace}' },
+  { method: 'GET', path: '/v1/state/{namespace}/{key}' },
+  { method: 'PUT', path: '/v1/state/{namespace}/{key}' },
+  { method: 'DELETE', path: '/v1/state/{namespace}/{key}' },
+  { method: 'GET', path: '/v1/usage' },
+  { method: 'GET', path: '/v1/api-keys' },
+  { method: 'POST', path: '/v1/api-keys' },
+  { method: 'GET', path: '/v1/api-keys/{id}' },
+  { method: 'DELETE', path: '/v1/api-keys/{id}' },
+];
+
+function under(base: string, groups: [Method, ...string[]][]): { method: Method; path: string }[] {
+  return groups.flatMap(([method, ...names]) => names.map((name) => ({ method, path: `${base}/${name}` })));
+}
+
+function resource(base: string): { method: Method; path: string }[] {
+  return [
+    { method: 'GET', path: base },
+    { method: 'GET', path: `${base}/{name}` },
+    { method: 'PUT', path: `${base}/{name}` },
+    { method: 'DELETE', path: `${base}/{name}` },
+  ];
+}

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { timestamp } from './field.ts';
+import { id } from './id.ts';
+
+/** One saved state of an agent's workspace. */
+export const generation = z
+  .object({
+    generation: z.int().min(1),
+    parent: z.int().nullable(),
+    runtimeId: id('runtime'),
+    bytes: z.int(),
+    files: z.int(),
+    createdAt: timestamp,
+    current: z.boolean().describe('Whether the agent wakes with it'),
+  })
+  .meta({ id: 'Generation' });
+
+export type Generation = z.output<typeof generation>;

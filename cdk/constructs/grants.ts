@@ -1,0 +1,170 @@
+import type { Stack } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { AgentCredentials } from './agent-credentials.ts';
+import type { Compute } from './compute.ts';
+import type { FunctionName } from './functions.ts';
+import type { Messaging } from './messaging.ts';
+import type { State } from './state.ts';
+
+export interface Granted {
+  readonly stack: Stack;
+  /** Prefix of what is named at run time. */
+  readonly prefix: string;
+  readonly state: State;
+  readonly messaging: Messaging;
+  readonly compute: Compute;
+  readonly agentCredentials: AgentCredentials;
+  /** ARN of the bell of a runtime. */
+  readonly bellArn: (runtimeId: string) => string;
+  readonly adminKeyParameter: string;
+  readonly tokenKeyParameter: string;
+  /** Roles that templates may name besides the path `/rouse-agent/`. */
+  readonly allowedTaskRoleArns: readonly string[];
+}
+
+type Item = 'GetItem' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'Query' | 'BatchGetItem';
+
+/**
+ * What each function may do, as the table "Grants" of `docs/architecture.md` says it. What it needs to be invoked and
+ * to receive messages is granted where it is connected (`event-sources.ts`).
+ */
+export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement[]> {
+  const { stack, prefix, state, messaging, compute } = granted;
+  const { stateTable, logTable, bucket } = state;
+  const { work, launches, timers, bus } = messaging;
+  const bells = { queueArn: granted.bellArn('*') };
+
+  const allow = (actions: string[], resources: string[], conditions?: Record<string, Record<string, unknown>>) =>
+    new PolicyStatement({ actions, resources, conditions });
+  const onTable = (table: Table, ...items: Item[]) =>
+    allow(
+      items.map((item) => `dynamodb:${item}`),
+      [table.tableArn],
+    );
+  const queryIndex = (table: Table, ...indexes: string[]) =>
+    allow(
+      ['dynamodb:Query'],
+      indexes.map((index) => `${table.tableArn}/index/${index}`),
+    );
+  const onObjects = (action: string, ...patterns: string[]) =>
+    allow(
+      [`s3:${action}`],
+      patterns.map((pattern) => bucket.arnForObjects(pattern)),
+    );
+  // Lambda asks whether the bucket is there without naming a prefix, so the condition only binds real listings.
+  const listObjects = (prefixPattern: string) =>
+    allow(['s3:ListBucket'], [bucket.bucketArn], { StringLikeIfExists: { 's3:prefix': prefixPattern } });
+  const send = (...queues: { queueArn: string }[]) =>
+    allow(
+      ['sqs:SendMessage'],
+      queues.map(({ queueArn }) => queueArn),
+    );
+  const onParameters = (actions: string[], ...names: string[]) =>
+    allow(
+      actions,
+      names.map((name) => stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: name.slice(1) })),
+    );
+
+  const taskDefinitions = stack.formatArn({
+    service: 'ecs',
+    resource: 'task-definition',
+    resourceName: `${prefix}-*:*`,
+  });
+  const onlyCluster = { ArnEquals: { 'ecs:cluster': compute.clusterArn } };
+  const onTasks = (...actions: string[]) =>
+    allow(
+      actions,
+      [stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${compute.clusterName}/*` })],
+      onlyCluster,
+    );
+  // ListTasks is authorized on container instances, on Fargate too (Service Authorization Reference, ECS).
+  const listTasks = allow(
+    ['ecs:ListTasks'],
+    [stack.formatArn({ service: 'ecs', resource: 'container-instance', resourceName: `${compute.clusterName}/*` })],
+    onlyCluster,
+  );
+  const passRole = allow(
+    ['iam:PassRole'],
+    [
+      compute.executionRole.roleArn,
+      compute.taskRole.roleArn,
+      stack.formatArn({ service: 'iam', region: '', resource: 'role', resourceName: 'rouse-agent/*' }),
+      ...granted.allowedTaskRoleArns,
+    ],
+    { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
+  );
+
+  return {
+    api: [
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
+      queryIndex(stateTable, 'list', 'due'),
+      onTable(logTable, 'GetItem', 'Query', 'BatchGetItem'),
+      queryIndex(logTable, 'feed'),
+      onObjects('GetObject', 'tasks/*', 'agents/*', 'uploads/*'),
+      onObjects('PutObject', 'uploads/*', 'tasks/*'),
+      send(bells, work, timers),
+      allow(['ecs:RegisterTaskDefinition'], [taskDefinitions]),
+      allow(['ecs:TagResource'], [taskDefinitions], {
+        StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' },
+      }),
+      passRole,
+    ],
+    wait: [
+      onTable(stateTable, 'GetItem', 'Query', 'BatchGetItem', 'UpdateItem'),
+      onTable(logTable, 'GetItem', 'Query', 'BatchGetItem'),
+      queryIndex(logTable, 'feed'),
+      onObjects('GetObject', 'tasks/*'),
+    ],
+    runtime: [
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
+      onTable(logTable, 'PutItem', 'Query'),
+      send(work, timers, bells),
+      allow(['sqs:DeleteQueue'], [bells.queueArn]),
+      allow(['sts:AssumeRole', 'sts:TagSession'], [granted.agentCredentials.role.roleArn]),
+      onParameters(['ssm:GetParameter'], granted.tokenKeyParameter),
+      onObjects('GetObject', 'agents/*', 'tasks/*', 'uploads/*'),
+      onObjects('PutObject', 'tasks/*'),
+      onTasks('ecs:DescribeTasks'),
+      listTasks,
+    ],
+    dispatch: [
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
+      send(launches, timers, bells),
+      allow(['sqs:DeleteQueue'], [bells.queueArn]),
+      onTasks('ecs:DescribeTasks', 'ecs:StopTask'),
+      listTasks,
+      allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': 'agents/*' } }),
+      onObjects('DeleteObject', 'agents/*'),
+    ],
+    launch: [
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
+      allow(['ecs:RunTask'], [taskDefinitions], onlyCluster),
+      onTasks('ecs:DescribeTasks'),
+      listTasks,
+      passRole,
+      allow(['sqs:CreateQueue', 'sqs:TagQueue'], [bells.queueArn]),
+      send(timers),
+    ],
+    record: [
+      onTable(stateTable, 'GetItem', 'Query'),
+      onTable(logTable, 'PutItem', 'Query', 'GetItem'),
+      send(work),
+      allow(['events:PutEvents'], [bus.eventBusArn]),
+      // The key of a failed batch is Lambda's choice: aws/lambda/<event source mapping>/<shard>/<date>/….
+      onObjects('PutObject', 'aws/lambda/*'),
+      onObjects('GetObject', 'aws/lambda/*'),
+      onObjects('DeleteObject', 'aws/lambda/*'),
+      listObjects('aws/lambda/*'),
+    ],
+    sweep: [
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem'),
+      queryIndex(stateTable, 'due'),
+      send(work),
+      onParameters(['ssm:PutParameter', 'ssm:GetParameter'], granted.adminKeyParameter, granted.tokenKeyParameter),
+    ],
+    timers: [send(work)],
+    'task-events': [onTable(stateTable, 'GetItem', 'UpdateItem'), send(work)],
+    redrive: [onTable(stateTable, 'GetItem', 'UpdateItem')],
+  };
+}

@@ -1,0 +1,69 @@
+import { Duration } from 'aws-cdk-lib';
+import { EventBus } from 'aws-cdk-lib/aws-events';
+import { DeduplicationScope, FifoThroughputLimit, Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { timeoutSecondsOf } from './functions.ts';
+
+export interface MessagingProps {
+  /** Prefix of names. A bus, unlike a queue, has no name unless it is given one. */
+  readonly prefix: string;
+}
+
+/**
+ * Queues and the event bus. A message says only "look at this", so losing one costs time until the next sweep and
+ * nothing else. Each queue with a consumer costs about $0.30 a month of polling: there are five, and no more.
+ */
+export class Messaging extends Construct {
+  /** `{kind, id}` of what to look at; the group is the id. */
+  readonly work: Queue;
+  /** Launch intents, in one group, so that one consumer keeps AWS's rates. */
+  readonly launches: Queue;
+  /** What is due within 15 minutes, by `DelaySeconds`. */
+  readonly timers: Queue;
+  /** Fires of the users' schedules. */
+  readonly triggers: Queue;
+  readonly deadLettersFifo: Queue;
+  readonly deadLetters: Queue;
+  readonly bus: EventBus;
+
+  constructor(scope: Construct, id: string, props: MessagingProps) {
+    super(scope, id);
+    const highThroughput = {
+      fifo: true,
+      deduplicationScope: DeduplicationScope.MESSAGE_GROUP,
+      fifoThroughputLimit: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+    };
+    const redriveTimeout = Duration.seconds(6 * timeoutSecondsOf('redrive'));
+    this.deadLettersFifo = new Queue(this, 'DeadLettersFifo', {
+      ...highThroughput,
+      visibilityTimeout: redriveTimeout,
+      retentionPeriod: Duration.days(14),
+    });
+    this.deadLetters = new Queue(this, 'DeadLetters', {
+      visibilityTimeout: redriveTimeout,
+      retentionPeriod: Duration.days(14),
+    });
+
+    // Six times the function's timeout is what Lambda asks for, so that a batch is not received while it is retried.
+    this.work = new Queue(this, 'Work', {
+      ...highThroughput,
+      visibilityTimeout: Duration.seconds(6 * timeoutSecondsOf('dispatch')),
+      deadLetterQueue: { queue: this.deadLettersFifo, maxReceiveCount: 3 },
+    });
+    this.launches = new Queue(this, 'Launches', {
+      ...highThroughput,
+      visibilityTimeout: Duration.seconds(6 * timeoutSecondsOf('launch')),
+      deadLetterQueue: { queue: this.deadLettersFifo, maxReceiveCount: 3 },
+    });
+    this.timers = new Queue(this, 'Timers', {
+      visibilityTimeout: Duration.seconds(6 * timeoutSecondsOf('timers')),
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 3 },
+    });
+    this.triggers = new Queue(this, 'Triggers', {
+      visibilityTimeout: Duration.seconds(60),
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 3 },
+    });
+
+    this.bus = new EventBus(this, 'Bus', { eventBusName: props.prefix });
+  }
+}

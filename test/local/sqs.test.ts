@@ -1,0 +1,449 @@
+import {
+  ChangeMessageVisibilityCommand,
+  CreateQueueCommand,
+  DeleteMessageBatchCommand,
+  DeleteMessageCommand,
+  DeleteQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ListQueuesCommand,
+  ListQueueTagsCommand,
+  PurgeQueueCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  SetQueueAttributesCommand,
+  SQSClient,
+  TagQueueCommand,
+} from '@aws-sdk/client-sqs';
+import { describe, expect, it } from 'vitest';
+import type { ManualClock } from '../../local/clock.ts';
+import { SqsService } from '../../local/services/sqs/service.ts';
+import { MemoryStore, type StoredMap } from '../../local/store.ts';
+import { client, makeEnvironment, makeWire } from '../support/embedded.ts';
+
+function setUp() {
+  const environment = makeEnvironment();
+  const service = new SqsService(environment);
+  const sqs = client(SQSClient, makeWire(environment, service));
+  const create = async (name: string, Attributes: Record<string, string> = {}) => {
+    if (name.endsWith('.fifo')) Attributes = { FifoQueue: 'true', ...Attributes };
+    return (await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes }))).QueueUrl!;
+  };
+  const send = (QueueUrl: string, MessageBody: string, more: object = {}) =>
+    sqs.send(new SendMessageCommand({ QueueUrl, MessageBody, ...more }));
+  const receive = async (QueueUrl: string, more: object = {}) =>
+    (await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, ...more }))).Messages ?? [];
+  const bodies = async (url: string, more: object = {}) => (await receive(url, more)).map((message) => message.Body);
+  const remove = (QueueUrl: string, ReceiptHandle: string | undefined) =>
+    sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+  return { environment, clock: environment.clock, service, sqs, create, send, receive, bodies, remove };
+}
+
+function pass(clock: ManualClock, ms: number) {
+  const until = clock.now() + ms;
+  while (clock.step(until));
+}
+
+describe('a queue', () => {
+  it('is created once, found by name and listed by prefix in pages', async () => {
+    const { sqs, create } = setUp();
+    const url = await create('a-1', { VisibilityTimeout: '60' });
+    await create('a-2');
+    await create('b');
+    expect(await create('a-1', { VisibilityTimeout: '60' })).toBe(url);
+    expect((await sqs.send(new GetQueueUrlCommand({ QueueName: 'a-1' }))).QueueUrl).toBe(url);
+    const first = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: 'a', MaxResults: 1 }));
+    expect(first.QueueUrls).toEqual([url]);
+    const second = await sqs.send(
+      new ListQueuesCommand({ QueueNamePrefix: 'a', MaxResults: 1, NextToken: first.NextToken }),
+    );
+    expect(second.QueueUrls).toEqual([url.replace('a-1', 'a-2')]);
+    expect(second.NextToken).toBeUndefined();
+  });
+
+  it('is not created again with other attributes', async () => {
+    const { create } = setUp();
+    await create('a');
+    await expect(create('a', { VisibilityTimeout: '60' })).rejects.toMatchObject({ name: 'QueueNameExists' });
+  });
+
+  it('refuses bad names and attributes', async () => {
+    const { create } = setUp();
+    await expect(create('a b')).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+    await expect(create('a', { VisibilityTimeout: '43201' })).rejects.toMatchObject({ name: 'InvalidAttributeValue' });
+    await expect(create('a', { Colour: 'red' })).rejects.toMatchObject({ name: 'InvalidAttributeName' });
+    await expect(create('a', { DeduplicationScope: 'queue' })).rejects.toMatchObject({ name: 'InvalidAttributeName' });
+  });
+
+  it('cannot be made again within a minute of its deletion', async () => {
+    const { sqs, create, send, clock } = setUp();
+    const url = await create('a');
+    await sqs.send(new DeleteQueueCommand({ QueueUrl: url }));
+    await expect(send(url, 'x')).rejects.toMatchObject({
+      name: 'QueueDoesNotExist',
+      Code: 'AWS.SimpleQueueService.NonExistentQueue',
+    });
+    await expect(create('a')).rejects.toMatchObject({ name: 'QueueDeletedRecently' });
+    pass(clock, 60_000);
+    expect(await create('a')).toBe(url);
+  });
+
+  it('tells its attributes, counts and tags', async () => {
+    const { sqs, create, send, receive } = setUp();
+    const url = await create('a', { DelaySeconds: '0' });
+    await send(url, '1');
+    await send(url, '2');
+    await send(url, '3', { DelaySeconds: 5 });
+    await receive(url, { MaxNumberOfMessages: 1 });
+    await sqs.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { VisibilityTimeout: '7' } }));
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] }));
+    expect(Attributes).toMatchObject({
+      QueueArn: 'arn:aws:sqs:us-east-1:000000000000:a',
+      VisibilityTimeout: '7',
+      MessageRetentionPeriod: '345600',
+      ApproximateNumberOfMessages: '1',
+      ApproximateNumberOfMessagesNotVisible: '1',
+      ApproximateNumberOfMessagesDelayed: '1',
+    });
+    await sqs.send(new TagQueueCommand({ QueueUrl: url, Tags: { agent: 'x' } }));
+    expect((await sqs.send(new ListQueueTagsCommand({ QueueUrl: url }))).Tags).toEqual({ agent: 'x' });
+  });
+
+  it('is emptied by a purge, at most once a minute', async () => {
+    const { sqs, create, send, bodies } = setUp();
+    const url = await create('a');
+    await send(url, 'x');
+    await sqs.send(new PurgeQueueCommand({ QueueUrl: url }));
+    expect(await bodies(url)).toEqual([]);
+    await expect(sqs.send(new PurgeQueueCommand({ QueueUrl: url }))).rejects.toMatchObject({
+      name: 'PurgeQueueInProgress',
+    });
+  });
+});
+
+describe('a message', () => {
+  it('arrives with its attributes and the digests that the SDK checks', async () => {
+    const { create, send, receive } = setUp();
+    const url = await create('a');
+    const attributes = {
+      kind: { DataType: 'String', StringValue: 'é' },
+      raw: { DataType: 'Binary', BinaryValue: new Uint8Array([1, 2]) },
+    };
+    const sent = await send(url, 'hello', { MessageAttributes: attributes });
+    const [message] = await receive(url, { MessageAttributeNames: ['All'], MessageSystemAttributeNames: ['All'] });
+    expect(message).toMatchObject({ Body: 'hello', MessageId: sent.MessageId, MessageAttributes: attributes });
+    expect(message?.MD5OfMessageAttributes).toBe(sent.MD5OfMessageAttributes);
+    expect(message?.Attributes).toMatchObject({ ApproximateReceiveCount: '1', SentTimestamp: expect.any(String) });
+  });
+
+  it('is invisible while in flight and comes back when its time is over', async () => {
+    const { clock, create, send, bodies } = setUp();
+    const url = await create('a');
+    await send(url, 'x');
+    expect(await bodies(url)).toEqual(['x']);
+    pass(clock, 29_999);
+    expect(await bodies(url)).toEqual([]);
+    pass(clock, 1);
+    expect(await bodies(url)).toEqual(['x']);
+  });
+
+  it('is gone after its deletion, and kept by an old receipt handle', async () => {
+    const { clock, create, send, receive, remove } = setUp();
+    const url = await create('a');
+    await send(url, 'x');
+    const [first] = await receive(url);
+    pass(clock, 30_000);
+    const [second] = await receive(url);
+    await remove(url, first?.ReceiptHandle);
+    pass(clock, 30_000);
+    expect(await receive(url)).toHaveLength(1);
+    await remove(url, second?.ReceiptHandle);
+    await expect(remove(url, 'nonsense')).rejects.toMatchObject({ name: 'ReceiptHandleIsInvalid' });
+  });
+
+  it('can be hidden longer or shown at once', async () => {
+    const { sqs, clock, create, send, receive, bodies } = setUp();
+    const url = await create('a');
+    await send(url, 'x');
+    const [message] = await receive(url);
+    const change = (VisibilityTimeout: number) =>
+      sqs.send(
+        new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle: message?.ReceiptHandle, VisibilityTimeout }),
+      );
+    await change(100);
+    pass(clock, 99_000);
+    expect(await bodies(url)).toEqual([]);
+    await change(0);
+    expect(await bodies(url)).toEqual(['x']);
+    await expect(change(10)).rejects.toMatchObject({ name: 'MessageNotInflight' });
+  });
+
+  it('is delayed by its own time or the queue’s', async () => {
+    const { clock, create, send, bodies } = setUp();
+    const url = await create('a', { DelaySeconds: '10' });
+    await send(url, 'late');
+    await send(url, 'soon', { DelaySeconds: 2 });
+    pass(clock, 2000);
+    expect(await bodies(url)).toEqual(['soon']);
+    pass(clock, 8000);
+    expect(await bodies(url)).toEqual(['late']);
+  });
+
+  it('is forgotten after the retention period', async () => {
+    const { clock, create, send, bodies } = setUp();
+    const url = await create('a', { MessageRetentionPeriod: '60' });
+    await send(url, 'x');
+    pass(clock, 60_000);
+    expect(await bodies(url)).toEqual([]);
+  });
+
+  it('may hold 1 MiB and no control characters', async () => {
+    const { create, send } = setUp();
+    const url = await create('a');
+    await send(url, 'x'.repeat(1_048_576));
+    await expect(send(url, 'x'.repeat(1_048_577))).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+    await expect(send(url, 'bell \u0007')).rejects.toMatchObject({ name: 'InvalidMessageContents' });
+  });
+
+  it('goes to the dead-letter queue when it was received too often', async () => {
+    const { clock, create, send, bodies, receive } = setUp();
+    const dead = await create('dead');
+    const policy = { deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead', maxReceiveCount: 2 };
+    const url = await create('a', { RedrivePolicy: JSON.stringify(policy) });
+    await send(url, 'x');
+    for (let round = 0; round < 2; round++) {
+      expect(await bodies(url)).toEqual(['x']);
+      pass(clock, 30_000);
+    }
+    expect(await bodies(url)).toEqual([]);
+    const [message] = await receive(dead, { MessageSystemAttributeNames: ['All'] });
+    expect(message).toMatchObject({
+      Body: 'x',
+      Attributes: { DeadLetterQueueSourceArn: 'arn:aws:sqs:us-east-1:000000000000:a', ApproximateReceiveCount: '1' },
+    });
+  });
+});
+
+describe('long polling', () => {
+  it('wakes when a message is sent or becomes visible', async () => {
+    const { clock, create, send, bodies } = setUp();
+    const url = await create('a');
+    const first = bodies(url, { WaitTimeSeconds: 20 });
+    await send(url, 'x');
+    expect(await first).toEqual(['x']);
+    const second = bodies(url, { WaitTimeSeconds: 20 });
+    await send(url, 'later', { DelaySeconds: 5 });
+    pass(clock, 5000);
+    expect(await second).toEqual(['later']);
+  });
+
+  it('ends empty after its time, and with an error when the queue is deleted', async () => {
+    const { sqs, clock, create, bodies } = setUp();
+    const url = await create('a');
+    const empty = bodies(url, { WaitTimeSeconds: 20 });
+    await new Promise((resolve) => setImmediate(resolve));
+    pass(clock, 20_000);
+    expect(await empty).toEqual([]);
+    const refused = expect(bodies(url, { WaitTimeSeconds: 20 })).rejects.toMatchObject({ name: 'QueueDoesNotExist' });
+    await sqs.send(new DeleteQueueCommand({ QueueUrl: url }));
+    await refused;
+  });
+});
+
+describe('a batch', () => {
+  it('reports each entry for itself', async () => {
+    const { sqs, create, receive } = setUp();
+    const url = await create('a');
+    const sent = await sqs.send(
+      new SendMessageBatchCommand({
+        QueueUrl: url,
+        Entries: [
+          { Id: 'good', MessageBody: 'x' },
+          { Id: 'bad', MessageBody: 'x', DelaySeconds: 901 },
+        ],
+      }),
+    );
+    expect(sent.Successful).toMatchObject([{ Id: 'good' }]);
+    expect(sent.Failed).toMatchObject([{ Id: 'bad', SenderFault: true, Code: 'InvalidParameterValue' }]);
+    const [message] = await receive(url);
+    const deleted = await sqs.send(
+      new DeleteMessageBatchCommand({
+        QueueUrl: url,
+        Entries: [
+          { Id: 'a', ReceiptHandle: message?.ReceiptHandle },
+          { Id: 'b', ReceiptHandle: 'nonsense' },
+        ],
+      }),
+    );
+    expect(deleted.Failed).toMatchObject([{ Id: 'b', Code: 'ReceiptHandleIsInvalid' }]);
+  });
+
+  it('is refused as a whole when it is empty, too long or ambiguous', async () => {
+    const { sqs, create } = setUp();
+    const QueueUrl = await create('a');
+    const batch = (ids: string[], MessageBody = 'x') =>
+      sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries: ids.map((Id) => ({ Id, MessageBody })) }));
+    await expect(batch([])).rejects.toMatchObject({ name: 'EmptyBatchRequest' });
+    await expect(batch(['a', 'a'])).rejects.toMatchObject({ name: 'BatchEntryIdsNotDistinct' });
+    await expect(batch([...'abcdefghijk'])).rejects.toMatchObject({ name: 'TooManyEntriesInBatchRequest' });
+    await expect(batch(['a', 'b'], 'x'.repeat(600_000))).rejects.toMatchObject({ name: 'BatchRequestTooLong' });
+  });
+});
+
+describe('a FIFO queue', () => {
+  const group = (MessageGroupId: string, MessageDeduplicationId?: string) => ({
+    MessageGroupId,
+    MessageDeduplicationId,
+  });
+
+  it('keeps a group in order and blocked while one of it is in flight', async () => {
+    const { clock, create, send, receive, bodies, remove } = setUp();
+    const url = await create('q.fifo', { ContentBasedDeduplication: 'true' });
+    for (const body of ['a1', 'a2', 'a3']) await send(url, body, group('a'));
+    await send(url, 'b1', group('b'));
+    const [a1] = await receive(url, { MaxNumberOfMessages: 1 });
+    expect(a1?.Body).toBe('a1');
+    expect(await bodies(url)).toEqual(['b1']);
+    await remove(url, a1?.ReceiptHandle);
+    expect(await bodies(url, { MaxNumberOfMessages: 2 })).toEqual(['a2', 'a3']);
+    pass(clock, 30_000);
+    expect(await bodies(url)).toEqual(['b1', 'a2', 'a3']);
+  });
+
+  it('delivers a group again from its first message that came back', async () => {
+    const { sqs, create, send, receive, bodies, remove } = setUp();
+    const url = await create('q.fifo', { ContentBasedDeduplication: 'true' });
+    for (const body of ['1', '2', '3']) await send(url, body, group('a'));
+    const [one, two, three] = await receive(url);
+    await remove(url, one?.ReceiptHandle);
+    const show = (handle: string | undefined) =>
+      sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle: handle, VisibilityTimeout: 0 }));
+    await show(three?.ReceiptHandle);
+    expect(await bodies(url)).toEqual([]);
+    await show(two?.ReceiptHandle);
+    expect(await bodies(url)).toEqual(['2', '3']);
+  });
+
+  it('takes a message with the same id once in five minutes', async () => {
+    const { clock, create, send, bodies } = setUp();
+    const url = await create('q.fifo');
+    const first = await send(url, 'x', group('a', 'id'));
+    const again = await send(url, 'y', group('b', 'id'));
+    expect(again).toMatchObject({ MessageId: first.MessageId, SequenceNumber: first.SequenceNumber });
+    expect(await bodies(url)).toEqual(['x']);
+    pass(clock, 300_000);
+    await send(url, 'z', group('c', 'id'));
+    expect(await bodies(url)).toEqual(['x', 'z']);
+  });
+
+  it('can tell ids of different groups apart', async () => {
+    const { create, send, bodies } = setUp();
+    const url = await create('q.fifo', {
+      DeduplicationScope: 'messageGroup',
+      FifoThroughputLimit: 'perMessageGroupId',
+    });
+    await send(url, 'x', group('a', 'id'));
+    await send(url, 'y', group('b', 'id'));
+    expect(await bodies(url)).toEqual(['x', 'y']);
+  });
+
+  it('needs a group, an id and no delay', async () => {
+    const { create, send } = setUp();
+    const url = await create('q.fifo');
+    await expect(send(url, 'x')).rejects.toMatchObject({ name: 'MissingParameter' });
+    await expect(send(url, 'x', group('a'))).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+    await expect(send(url, 'x', { ...group('a', 'i'), DelaySeconds: 1 })).rejects.toMatchObject({
+      name: 'InvalidParameterValue',
+    });
+  });
+
+  it('refuses a receipt handle whose time is over', async () => {
+    const { clock, create, send, receive, remove } = setUp();
+    const url = await create('q.fifo');
+    await send(url, 'x', group('a', 'id'));
+    const [message] = await receive(url);
+    pass(clock, 30_000);
+    await expect(remove(url, message?.ReceiptHandle)).rejects.toMatchObject({ name: 'InvalidParameterValue' });
+  });
+
+  it('goes on with the group when its first message goes to the dead-letter queue', async () => {
+    const { clock, create, send, bodies } = setUp();
+    const dead = await create('dead.fifo');
+    const policy = { deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead.fifo', maxReceiveCount: 1 };
+    const url = await create('q.fifo', { RedrivePolicy: JSON.stringify(policy) });
+    await send(url, '1', group('a', '1'));
+    await send(url, '2', group('a', '2'));
+    expect(await bodies(url, { MaxNumberOfMessages: 1 })).toEqual(['1']);
+    pass(clock, 30_000);
+    expect(await bodies(url)).toEqual(['2']);
+    expect(await bodies(dead)).toEqual(['1']);
+  });
+});
+
+describe('for an event source mapping', () => {
+  it('tells when messages can be received, and hands them out', async () => {
+    const { clock, service, create, send } = setUp();
+    await create('a');
+    const arn = service.queueArn('a');
+    let calls = 0;
+    service.onMessageVisible(arn, () => {
+      calls += 1;
+    });
+    await send('a', 'x');
+    expect(calls).toBe(1);
+    const [message] = service.receiveFor(arn, 10, 5);
+    expect(message).toMatchObject({ Body: 'x', Attributes: { ApproximateReceiveCount: '1' } });
+    pass(clock, 5000);
+    expect(calls).toBe(2);
+    const [again] = service.receiveFor(arn, 10);
+    service.changeVisibilityFor(arn, again!.ReceiptHandle, 0);
+    expect(calls).toBe(3);
+    service.deleteFor(arn, service.receiveFor(arn, 1)[0]!.ReceiptHandle);
+    expect(service.receiveFor(arn, 1)).toEqual([]);
+  });
+
+  it('loses, repeats and delays messages as faults say', async () => {
+    const { environment, clock, service, create, bodies } = setUp();
+    const url = await create('a');
+    const arn = service.queueArn('a');
+    const send = (fault: object) => {
+      const remove = environment.faults.addDelivery(() => fault);
+      service.sendInternal(arn, 'x');
+      remove();
+    };
+    send({ copies: 0 });
+    expect(await bodies(url)).toEqual([]);
+    send({ copies: 2 });
+    expect(await bodies(url)).toEqual(['x', 'x']);
+    send({ delayMs: 1000 });
+    expect(await bodies(url)).toEqual([]);
+    pass(clock, 1000);
+    expect(await bodies(url)).toEqual(['x']);
+  });
+});
+
+it('remembers queues, messages and what is in flight after a restart', async () => {
+  const maps = new Map<string, StoredMap<unknown>>();
+  const store = new MemoryStore();
+  const kept = {
+    folder: undefined,
+    close() {},
+    map: <T>(name: string) => {
+      if (!maps.has(name)) maps.set(name, store.map(name));
+      return maps.get(name) as StoredMap<T>;
+    },
+  };
+  const environment = makeEnvironment({ store: kept });
+  const before = new SqsService(environment);
+  const sqs = client(SQSClient, makeWire(environment, before));
+  const fifo = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
+  await sqs.send(new CreateQueueCommand({ QueueName: 'q.fifo', Attributes: fifo }));
+  const arn = before.queueArn('q.fifo');
+  for (const body of ['1', '2']) before.sendInternal(arn, body, { groupId: 'a' });
+  before.receiveFor(arn, 1);
+  const after = new SqsService(environment);
+  expect(after.receiveFor(arn, 1)).toEqual([]);
+  pass(environment.clock, 30_000);
+  expect(after.receiveFor(arn, 10).map((message) => message.Body)).toEqual(['1', '2']);
+});

@@ -9,11 +9,7 @@ interface BatchAnswer {
 }
 
 /** Does each entry for itself; the batch as a whole is refused when it is malformed. @param maxBytes of all bodies together */
-export function inBatch(
-  entries: unknown,
-  run: (entry: Entry) => unknown,
-  maxBytes?: number,
-): BatchAnswer {
+export function inBatch(entries: unknown, run: (entry: Entry) => unknown, maxBytes?: number): BatchAnswer {
   const all = (entries ?? []) as Entry[];
   validate(all, maxBytes);
   const answer: BatchAnswer = { Successful: [], Failed: [] };

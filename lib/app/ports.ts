@@ -1,0 +1,351 @@
+import type { Agent } from '../domain/agent.ts';
+import type { CarriedEvent, RecordedEvent } from '../domain/event.ts';
+import type { FinalStatus, LiveTask, TaskError } from '../domain/task.ts';
+
+/** What the use cases need from the world. `lib/aws` provides it; writes that lose a race throw {@link Conflict}. */
+
+/** A conditional write found another version than the caller had read: load again and decide again. */
+export class Conflict extends Error {
+  constructor(what: string) {
+    super(`${what} was changed by somebody else at the same time.`);
+  }
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Where the next page starts, or undefined at the end. */
+  next: string | undefined;
+}
+
+export interface Agents {
+  get(tenant: string, agentId: string, options: { strong: boolean }): Promise<Agent | undefined>;
+  /** @throws Conflict when an agent with this id, or with the same partition, exists. */
+  create(agent: Agent, events: CarriedEvent[]): Promise<void>;
+  /** Writes what differs, if the head still is what `before` says. */
+  commit(before: Agent, after: Agent, events: CarriedEvent[]): Promise<void>;
+  /** Says that the agent's shim saw an empty queue, or no longer waits. Only for the enrolled runtime; false if it is another. */
+  setWaiting(agent: Agent, waiting: boolean): Promise<boolean>;
+  /** Makes the agent due at `dueAtMs` unless it is due before. */
+  lowerDue(tenant: string, agentId: string, dueAtMs: number): Promise<void>;
+  /** Newest first. */
+  page(tenant: string, limit: number, before: string | undefined): Promise<Page<Agent>>;
+  /** Agents of one shard that are due, the longest due first. */
+  due(shard: number, nowMs: number, limit: number): Promise<{ tenant: string; agentId: string }[]>;
+}
+
+export interface TaskRecord {
+  id: string;
+  agentId: string;
+  tenant: string;
+  place: number;
+  priority: number;
+  input?: unknown;
+  inputKey?: string | undefined;
+  /** What the answer has to be. */
+  expects: { type: 'text' | 'json' | 'files'; schema?: unknown; files?: string[] | undefined };
+  metadata?: Record<string, unknown> | undefined;
+  maxAttempts: number;
+  timeoutSeconds: number;
+  createdMs: number;
+  retryOf?: string | undefined;
+
+  /** Present once the task is finished. */
+  status?: FinalStatus | undefined;
+  output?: unknown;
+  outputKey?: string | undefined;
+  outputBytes?: number | undefined;
+  error?: TaskError | undefined;
+  usage?: Record<string, number> | undefined;
+  generation?: number | undefined;
+  attempt?: number | undefined;
+  failures?: number | undefined;
+  startedMs?: number | undefined;
+  finishedMs?: number | undefined;
+  progress?: unknown;
+}
+
+export interface Tasks {
+  /** Puts record and live row, in this order; doing it twice is doing it once. */
+  submit(record: TaskRecord, live: LiveTask, events: CarriedEvent[]): Promise<void>;
+  record(tenant: string, taskId: string): Promise<TaskRecord | undefined>;
+  records(tenant: string, taskIds: string[]): Promise<TaskRecord[]>;
+  live(tenant: string, agentId: string, place: number, taskId: string): Promise<LiveTask | undefined>;
+  /** Unfinished tasks of an agent in the order of its queue, strongly consistent, a page at a time. */
+  queue(tenant: string, agentId: string, limit?: number): AsyncIterable<LiveTask[]>;
+  commit(before: LiveTask, after: LiveTask, events: CarriedEvent[]): Promise<void>;
+  /** @returns the row as it is now. @throws Conflict when the fence is not current. */
+  extendLease(task: Held, leaseUntilMs: number): Promise<LiveTask>;
+  /** Keeps a large output in the record before the commit that makes it count. */
+  draftOutput(tenant: string, taskId: string, fence: number, output: unknown): Promise<void>;
+  setProgress(tenant: string, taskId: string, progress: unknown): Promise<void>;
+  /** Writes the outcome of a finished live row to its record and deletes the row. Safe to repeat. */
+  settle(finished: LiveTask): Promise<void>;
+  /** Records of an agent, newest first. */
+  pageOfAgent(tenant: string, agentId: string, limit: number, before: string | undefined): Promise<Page<TaskRecord>>;
+  /** Records of a tenant, newest first. */
+  page(tenant: string, limit: number, before: string | undefined): Promise<Page<TaskRecord>>;
+  /** Live rows of a tenant's unfinished tasks, newest first. */
+  pageOfOpen(tenant: string, limit: number, before: string | undefined): Promise<Page<LiveTask>>;
+}
+
+export interface Held {
+  tenant: string;
+  agentId: string;
+  id: string;
+  place: number;
+  attempt: number;
+  runtimeId: string;
+}
+
+/** A template version with what it became on ECS. */
+export interface TemplateVersion {
+  name: string;
+  version: number;
+  /** The complete specification, defaults filled in. */
+  spec: TemplateSpec;
+  taskDefinitionArn: string;
+  taskRoleArn: string;
+  createdMs: number;
+}
+
+export type Driver = { type: 'command'; command: string[] } | { type: 'module'; path: string };
+
+/** What the use cases read of a template's specification (see `lib/http/schemas/template.ts`). */
+export interface TemplateSpec {
+  description: string;
+  /** null: the built-in image. */
+  image: string | null;
+  driver: Driver;
+  cpu: number;
+  memoryMiB: number;
+  architecture: 'arm64' | 'x86_64';
+  capacity: 'on-demand' | 'spot';
+  env: Record<string, string>;
+  secrets: Record<string, string>;
+  taskRoleArn: string | null;
+  user: string;
+  idleTimeoutSeconds: number;
+  maxLifetimeSeconds: number;
+  stopTimeoutSeconds: number;
+  cancelGraceSeconds: number;
+  concurrency: number;
+  task: {
+    timeoutSeconds: number;
+    maxAttempts: number;
+    heartbeatSeconds: number;
+    retry: { initialSeconds: number; coefficient: number; maxSeconds: number; nonRetryable: string[] };
+  };
+  workspace: { enabled: boolean; keepGenerations: number; save: 'task' | 'stop'; minSaveIntervalSeconds: number };
+  warmPool: number;
+  labels: Record<string, string>;
+}
+
+export interface Templates {
+  /** The current version of a template, or a given one. Versions never change and are cached. */
+  get(tenant: string, name: string, version?: number): Promise<TemplateVersion | undefined>;
+  /** @throws Conflict when somebody else put a version meanwhile. */
+  put(tenant: string, version: TemplateVersion): Promise<void>;
+  page(tenant: string, limit: number, before: string | undefined): Promise<Page<TemplateVersion>>;
+  delete(tenant: string, name: string): Promise<void>;
+}
+
+/** One container of an agent, as it was decided: launching it twice sends the very same parameters. */
+export interface Runtime {
+  id: string;
+  agentId: string;
+  tenant: string;
+  createdMs: number;
+  taskDefinitionArn: string;
+  taskRoleArn: string;
+  capacity: 'on-demand' | 'spot';
+  stopTimeoutSeconds: number;
+  status: 'intended' | 'launched' | 'enrolled' | 'ended';
+  taskArn?: string | undefined;
+  launchedMs?: number | undefined;
+  enrolledMs?: number | undefined;
+  nonceHash?: string | undefined;
+  /** The latest ECS event seen, by its version. */
+  observed?: Observation | undefined;
+}
+
+/** What ECS says of a task. */
+export interface Observation {
+  taskArn: string;
+  version: number;
+  lastStatus: string;
+  desiredStatus: string;
+  stopCode?: string | undefined;
+  stoppedReason?: string | undefined;
+  exitCode?: number | undefined;
+  /** The container has ended, even if ECS is still cleaning up. */
+  executionStopped: boolean;
+  /** The image is still being pulled. */
+  pulling: boolean;
+}
+
+export interface Runtimes {
+  get(tenant: string, runtimeId: string): Promise<Runtime | undefined>;
+  /** Puts it unless it exists. */
+  create(runtime: Runtime): Promise<void>;
+  launched(runtime: Runtime, taskArn: string, nowMs: number): Promise<void>;
+  enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<void>;
+  ended(tenant: string, runtimeId: string): Promise<void>;
+  /** Keeps the newest observation; false when it is an old one. */
+  observe(tenant: string, runtimeId: string, observation: Observation): Promise<boolean>;
+}
+
+/** Why a launch did not happen. `ours`: capacity, pacing, quotas; the agent is not to blame and it is tried again. */
+export interface Refusal {
+  reason: string;
+  ours: boolean;
+}
+
+/** The containers' host. */
+export interface Runner {
+  /** Launches with the runtime's id as token; a launch that happened before is adopted. */
+  launch(runtime: Runtime): Promise<{ taskArn: string } | { refused: Refusal }>;
+  /** `missing` proves nothing for a young task; a failed look-up throws. */
+  describe(taskArn: string): Promise<Observation | 'missing'>;
+  /** Tasks that were started by this runtime, running or stopped within the hour. */
+  find(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): Promise<string[]>;
+  stop(taskArn: string, reason: string): Promise<void>;
+}
+
+export interface TaskDefinitions {
+  /** @throws RouseError invalid when ECS refuses it. */
+  register(template: { tenant: string; name: string; spec: TemplateSpec }): Promise<{
+    taskDefinitionArn: string;
+    taskRoleArn: string;
+  }>;
+}
+
+/** "Look at this": all that a queue ever says. */
+export interface Nudge {
+  tenant: string;
+  kind: 'agent';
+  id: string;
+}
+
+export interface Queues {
+  /** To `work.fifo`, one group an agent, each with its own dedupe id. */
+  nudge(nudges: Nudge[]): Promise<void>;
+  /** To `work.fifo` by way of the timers queue, at `atMs` (at most 15 minutes ahead; later ones are left to the sweep). */
+  nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void>;
+  requestLaunch(tenant: string, runtimeId: string): Promise<void>;
+  /** Makes the bell of a runtime. */
+  createBell(runtimeId: string): Promise<void>;
+  ring(runtimeId: string): Promise<void>;
+  deleteBell(runtimeId: string): Promise<void>;
+  bellUrl(runtimeId: string): string;
+}
+
+export interface Objects {
+  put(key: string, body: string): Promise<void>;
+  get(key: string): Promise<Uint8Array | undefined>;
+  head(key: string): Promise<{ bytes: number } | undefined>;
+  presignGet(key: string, expiresInSeconds: number): Promise<string>;
+  presignPut(key: string, expiresInSeconds: number): Promise<string>;
+  /** Keys under a prefix, oldest name first, a page at a time. */
+  list(prefix: string): AsyncIterable<string[]>;
+  delete(keys: string[]): Promise<void>;
+}
+
+export interface Generation {
+  number: number;
+  parent: number | null;
+  manifestKey: string;
+  manifestSha256: string;
+  bytes: number;
+  files: number;
+  runtimeId: string;
+  createdMs: number;
+}
+
+export interface Generations {
+  put(tenant: string, agentId: string, generation: Generation): Promise<void>;
+  /** Newest first. */
+  page(tenant: string, agentId: string, limit: number, before: number | undefined): Promise<Page<Generation>>;
+  /** Removes the rows of all of an agent's generations. */
+  deleteAll(tenant: string, agentId: string): Promise<void>;
+}
+
+export interface EventQuery {
+  limit: number;
+  /** Cursor of an earlier page. */
+  after: string | undefined;
+}
+
+export interface EventLog {
+  /** Appends what is new of these, in order; what the log has already is skipped. */
+  append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]>;
+  ofAgent(tenant: string, agentId: string, query: EventQuery): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
+  /** Of all agents, in the order in which they were recorded; a little behind, so that nothing is overtaken. */
+  ofTenant(tenant: string, query: EventQuery, nowMs: number): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
+}
+
+/** The events that one write of one row carried. */
+export interface StreamedEvents {
+  /** Position in the stream. */
+  sequence: string;
+  taskId?: string | undefined;
+  runId?: string | undefined;
+  rowVersion: number;
+  events: CarriedEvent[];
+}
+
+export interface LogLine {
+  time: string;
+  stream: 'stdout' | 'stderr' | 'system';
+  line: string;
+}
+
+export interface TaskLogs {
+  append(tenant: string, agentId: string, taskId: string, lines: LogLine[], nowMs: number): Promise<void>;
+  page(
+    tenant: string,
+    agentId: string,
+    query: { taskId?: string | undefined; limit: number; after: string | undefined },
+  ): Promise<{ items: (LogLine & { taskId: string })[]; cursor: string | undefined }>;
+}
+
+export interface ApiKey {
+  id: string;
+  tenant: string;
+  name: string;
+  role: 'admin' | 'member' | 'viewer';
+  expiresMs?: number | undefined;
+}
+
+export interface ApiKeys {
+  find(keyHash: string): Promise<ApiKey | undefined>;
+  /** Puts it unless it exists. */
+  put(keyHash: string, key: ApiKey): Promise<void>;
+}
+
+export interface Parameters {
+  get(name: string): Promise<string | undefined>;
+  /** Makes a secret parameter; false if it exists. */
+  create(name: string, value: string): Promise<boolean>;
+}
+
+/** Short-lived AWS credentials. */
+export interface AwsCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken: string;
+  expiration: string;
+}
+
+export interface Identities {
+  /** Asks STS who signed this request; undefined when it refuses. */
+  verify(request: { headers: Record<string, string>; body: string }): Promise<{ arn: string } | undefined>;
+  /** Credentials of the agents' role for one runtime, with its tags. */
+  credentialsFor(runtime: { tenant: string; agentId: string; id: string }): Promise<AwsCredentials>;
+}
+
+/** One log line at INFO for a change of state, at WARN or ERROR for what should not be. */
+export interface Logger {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}

@@ -1,0 +1,78 @@
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  NotFound,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { Objects } from '../app/ports.ts';
+
+export class Bucket implements Objects {
+  private readonly client: S3Client;
+  private readonly name: string;
+
+  constructor(client: S3Client, name: string) {
+    this.client = client;
+    this.name = name;
+  }
+
+  async put(key: string, body: string): Promise<void> {
+    await this.client.send(new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentType: 'application/json' }));
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.orMissing(async () => {
+      const answer = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
+      return answer.Body?.transformToByteArray();
+    });
+  }
+
+  async head(key: string): Promise<{ bytes: number } | undefined> {
+    return this.orMissing(async () => {
+      const answer = await this.client.send(new HeadObjectCommand({ Bucket: this.name, Key: key }));
+      return { bytes: answer.ContentLength ?? 0 };
+    });
+  }
+
+  presignGet(key: string, expiresInSeconds: number): Promise<string> {
+    return getSignedUrl(this.client, new GetObjectCommand({ Bucket: this.name, Key: key }), { expiresIn: expiresInSeconds });
+  }
+
+  presignPut(key: string, expiresInSeconds: number): Promise<string> {
+    return getSignedUrl(this.client, new PutObjectCommand({ Bucket: this.name, Key: key }), { expiresIn: expiresInSeconds });
+  }
+
+  async *list(prefix: string): AsyncIterable<string[]> {
+    let token: string | undefined;
+    do {
+      const answer = await this.client.send(
+        new ListObjectsV2Command({ Bucket: this.name, Prefix: prefix, ContinuationToken: token }),
+      );
+      yield (answer.Contents ?? []).flatMap((object) => object.Key ?? []);
+      token = answer.NextContinuationToken;
+    } while (token);
+  }
+
+  async delete(keys: string[]): Promise<void> {
+    // A page of a listing is what one call deletes: 1,000 keys.
+    if (keys.length === 0) return;
+    const answer = await this.client.send(
+      new DeleteObjectsCommand({ Bucket: this.name, Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true } }),
+    );
+    const [failed] = answer.Errors ?? [];
+    if (failed) throw new Error(`S3 kept ${answer.Errors?.length} of ${keys.length} objects: ${failed.Code} ${failed.Message}`);
+  }
+
+  private async orMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof NoSuchKey || error instanceof NotFound) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import { QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { Conflict, type EventLog, type EventQuery, type Page, type StreamedEvents } from '../app/ports.ts';
+import type { RecordedEvent } from '../domain/event.ts';
+import { shardOf } from '../domain/id.ts';
+import { eventKey, eventPartition, eventPrefix, feedPartition, feedSort, type Key, listShards } from './keys.ts';
+import type { Item, Table } from './table.ts';
+
+/**
+ * The tenant-wide feed stays this far behind, so that what is recorded a little later elsewhere is not overtaken:
+ * an index entry is propagated within a second or so, and recorders' clocks are about equal.
+ */
+export const feedLagMs = 2_000;
+/** Events of one item: an item must stay far below 400 KB. */
+const eventsPerItem = 100;
+
+type Cursor = { cursor: string | undefined };
+
+/**
+ * An agent's events, several to an item, under the number of the first. The newest item is also the tail: it tells the
+ * last number and the last position in the stream, and the next item is put only if nobody else has put it. One write
+ * therefore records a batch and remembers that it did.
+ */
+export class DynamoEventLog implements EventLog {
+  private readonly table: Table;
+  private readonly retentionSeconds: number;
+
+  constructor(table: Table, retentionDays: number) {
+    this.table = table;
+    this.retentionSeconds = retentionDays * 86_400;
+  }
+
+  async append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]> {
+    const tail = await this.tail(tenant, agentId);
+    const fresh: StreamedEvents[] = [];
+    for (const record of records) {
+      if (comparePositions(record.sequence, tail.sequence) > 0) fresh.push(record);
+      else if (!(await this.has(tenant, agentId, record))) fresh.push(record);
+    }
+    const recorded: RecordedEvent[] = [];
+    let { seq, sequence } = tail;
+    for (const chunk of chunksOf(fresh, eventsPerItem)) {
+      const events = chunk.flatMap(({ events, taskId, runId, rowVersion }) =>
+        events.map((event): RecordedEvent => ({ ...event, seq: ++seq, agentId, ...defined({ taskId, runId }), rowVersion })),
+      );
+      const first = events[0];
+      if (!first) continue;
+      for (const record of chunk) if (comparePositions(record.sequence, sequence) > 0) sequence = record.sequence;
+      const item = {
+        ...eventKey(tenant, agentId, first.seq),
+        events: events.map(({ agentId: _agent, ...event }) => event),
+        last: seq,
+        sequence,
+        agentId,
+        feedPk: feedPartition(tenant, shardOf(agentId, listShards)),
+        feedSk: feedSort(nowMs, agentId, first.seq),
+        ttl: Math.floor(nowMs / 1000) + this.retentionSeconds,
+      };
+      if (!(await this.table.putNew(item))) throw new Conflict(`The event log of ${agentId}`);
+      recorded.push(...events);
+    }
+    return recorded;
+  }
+
+  async ofAgent(tenant: string, agentId: string, query: EventQuery): Promise<Page<RecordedEvent> & Cursor> {
+    const after = query.after === undefined ? 0 : Number(query.after);
+    const pk = eventPartition(tenant, agentId);
+    // The item that holds the next number begins at or before it: look one back, then forward.
+    const [holding] = await this.table.page(pk, eventPrefix, {
+      limit: 1,
+      strong: true,
+      newestFirst: true,
+      before: eventKey(tenant, agentId, after + 2).sk,
+    });
+    const later = await this.table.page(pk, eventPrefix, {
+      limit: query.limit,
+      strong: true,
+      after: eventKey(tenant, agentId, after + 1).sk,
+    });
+    const events = [...(holding ? [holding] : []), ...later].flatMap(toEvents).filter((event) => event.seq > after);
+    const items = events.slice(0, query.limit);
+    const cursor = items.at(-1)?.seq ?? (after || undefined);
+    return { items, next: events.length > query.limit ? String(cursor) : undefined, cursor: cursor === undefined ? undefined : String(cursor) };
+  }
+
+  async ofTenant(tenant: string, query: EventQuery, nowMs: number): Promise<Page<RecordedEvent> & Cursor> {
+    const [afterSort = '', afterSeq = '0'] = query.after?.split('|') ?? [];
+    const until = feedSort(nowMs - feedLagMs, '', 0);
+    const shards = await Promise.all(
+      Array.from({ length: listShards }, (_, shard) => this.feedShard(feedPartition(tenant, shard), afterSort, until, query.limit)),
+    );
+    const entries = shards.flat().sort((a, b) => (a.sort < b.sort ? -1 : 1));
+    const found = await this.table.getAll(entries.slice(0, query.limit).map((entry) => entry.key));
+    const bySort = found.flatMap((item) =>
+      toEvents(item)
+        .filter((event) => String(item.feedSk) > afterSort || event.seq > Number(afterSeq))
+        .map((event) => ({ event, cursor: `${item.feedSk}|${event.seq}` })),
+    );
+    const page = bySort.slice(0, query.limit);
+    const more = bySort.length > query.limit || entries.length > query.limit;
+    const cursor = page.at(-1)?.cursor ?? query.after;
+    return { items: page.map((one) => one.event), next: more ? cursor : undefined, cursor };
+  }
+
+  private async feedShard(feedPk: string, from: string, until: string, limit: number): Promise<{ sort: string; key: Key }[]> {
+    const answer = await this.table.client.send(
+      new QueryCommand({
+        TableName: this.table.name,
+        IndexName: 'feed',
+        KeyConditionExpression: 'feedPk = :pk AND feedSk BETWEEN :from AND :until',
+        ExpressionAttributeValues: { ':pk': feedPk, ':from': from || '0', ':until': until > from ? until : from || '0' },
+        Limit: limit + 1,
+      }),
+    );
+    return (answer.Items ?? []).map((item) => ({ sort: String(item.feedSk), key: { pk: String(item.pk), sk: String(item.sk) } }));
+  }
+
+  private async tail(tenant: string, agentId: string): Promise<{ seq: number; sequence: string }> {
+    const [item] = await this.table.page(eventPartition(tenant, agentId), eventPrefix, { limit: 1, strong: true, newestFirst: true });
+    return { seq: Number(item?.last ?? 0), sequence: String(item?.sequence ?? '') };
+  }
+
+  /** Whether the log has a row's version already: asked only for what comes again, so it may read backwards. */
+  private async has(tenant: string, agentId: string, record: StreamedEvents): Promise<boolean> {
+    const wanted = record.events[0]?.id;
+    const recordedAfterMs = (record.events[0]?.timeMs ?? 0) - 60_000;
+    let before: string | undefined;
+    for (;;) {
+      const items = await this.table.page(eventPartition(tenant, agentId), eventPrefix, { limit: 25, strong: true, newestFirst: true, before });
+      for (const item of items) if (toEvents(item).some((event) => event.id === wanted)) return true;
+      const oldest = items.at(-1);
+      if (!oldest || items.length < 25 || (toEvents(oldest)[0]?.timeMs ?? 0) < recordedAfterMs) return false;
+      before = String(oldest.sk);
+    }
+  }
+}
+
+function toEvents(item: Item): RecordedEvent[] {
+  return (item.events as Omit<RecordedEvent, 'agentId'>[]).map((event) => ({ ...event, agentId: String(item.agentId) }));
+}
+
+/** Positions in a stream are decimal numbers of up to 40 digits. */
+function comparePositions(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Groups of records with at most about `size` events each. */
+function chunksOf(records: StreamedEvents[], size: number): StreamedEvents[][] {
+  const chunks: StreamedEvents[][] = [];
+  let count = size;
+  for (const record of records) {
+    if (count + record.events.length > size) {
+      chunks.push([]);
+      count = 0;
+    }
+    chunks.at(-1)!.push(record);
+    count += record.events.length;
+  }
+  return chunks;
+}
+
+function defined<T extends Record<string, unknown>>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

@@ -1,0 +1,40 @@
+import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb';
+import type { Generation, Generations, Page } from '../app/ports.ts';
+import { agentPartition, generationKey, generationPrefix } from './keys.ts';
+import { type Item, type Table } from './table.ts';
+
+export class GenerationStore implements Generations {
+  private readonly table: Table;
+
+  constructor(table: Table) {
+    this.table = table;
+  }
+
+  async put(tenant: string, agentId: string, generation: Generation): Promise<void> {
+    await this.table.put({ ...generationKey(tenant, agentId, generation.number), ...generation });
+  }
+
+  async page(tenant: string, agentId: string, limit: number, before: number | undefined): Promise<Page<Generation>> {
+    const items = await this.table.page(agentPartition(tenant, agentId), generationPrefix, {
+      limit: limit + 1,
+      newestFirst: true,
+      before: before === undefined ? undefined : generationKey(tenant, agentId, before).sk,
+    });
+    const page = items.slice(0, limit).map(toGeneration);
+    return { items: page, next: items.length > limit ? String(page.at(-1)?.number) : undefined };
+  }
+
+  async deleteAll(tenant: string, agentId: string): Promise<void> {
+    const pk = agentPartition(tenant, agentId);
+    for (let items = await this.table.page(pk, generationPrefix, { limit: 25 }); items.length > 0; ) {
+      const requests = items.map((item) => ({ DeleteRequest: { Key: { pk, sk: item.sk } } }));
+      await this.table.client.send(new BatchWriteCommand({ RequestItems: { [this.table.name]: requests } }));
+      items = await this.table.page(pk, generationPrefix, { limit: 25, strong: true });
+    }
+  }
+}
+
+function toGeneration(item: Item): Generation {
+  const { pk: _pk, sk: _sk, ...generation } = item;
+  return generation as unknown as Generation;
+}

@@ -1,0 +1,87 @@
+import { codeOf, shardOf } from '../domain/id.ts';
+
+/**
+ * Every key of both tables and of the bucket. The layout is in docs/architecture.md; why it is so, in docs/adr/0001.
+ */
+
+export interface Key {
+  pk: string;
+  sk: string;
+}
+
+/** Due times are spread over this many index partitions, which one sweep reads in parallel. */
+export const dueShards = 32;
+/** Lists are spread over this many index partitions; 1,000 writes/s each (aws-facts 3). */
+export const listShards = 8;
+
+const pad = (value: number, length: number) => String(value).padStart(length, '0');
+
+export const agentPartition = (tenant: string, id: string) => `${tenant}#agent#${codeOf(id)}`;
+
+export const headKey = (tenant: string, agentId: string): Key => ({ pk: agentPartition(tenant, agentId), sk: 'head' });
+
+export const livePrefix = 'live#';
+/** Sorted by place, then by id. Places are milliseconds since the epoch, 13 digits until the year 2286. */
+export const liveKey = (tenant: string, agentId: string, place: number, taskId: string): Key => ({
+  pk: agentPartition(tenant, agentId),
+  sk: `${livePrefix}${pad(place, 13)}#${taskId}`,
+});
+
+export const recordPrefix = 'task#';
+export const recordKey = (tenant: string, taskId: string): Key => ({
+  pk: agentPartition(tenant, taskId),
+  sk: `${recordPrefix}${taskId}`,
+});
+
+export const runtimeKey = (tenant: string, runtimeId: string): Key => ({
+  pk: agentPartition(tenant, runtimeId),
+  sk: `runtime#${runtimeId}`,
+});
+
+export const generationPrefix = 'generation#';
+export const generationKey = (tenant: string, agentId: string, number: number): Key => ({
+  pk: agentPartition(tenant, agentId),
+  sk: `${generationPrefix}${pad(number, 8)}`,
+});
+
+export const templateKey = (tenant: string, name: string): Key => ({ pk: `${tenant}#template#${name}`, sk: 'head' });
+export const templateVersionKey = (tenant: string, name: string, version: number): Key => ({
+  pk: `${tenant}#template#${name}`,
+  sk: `version#${pad(version, 8)}`,
+});
+
+export const apiKeyKey = (keyHash: string): Key => ({ pk: `key#${keyHash}`, sk: 'key' });
+export const idempotencyKey = (tenant: string, hash: string): Key => ({ pk: `${tenant}#idempotency#${hash}`, sk: 'row' });
+export const waitersKey = (slot: number): Key => ({ pk: `waiters#${slot}`, sk: 'row' });
+
+/** Immutable entries of the list index. */
+export type ListName = 'agents' | 'tasks' | 'open' | 'templates';
+export const listPartition = (tenant: string, list: ListName, shard: number) => `${tenant}#${list}#${shard}`;
+export const listEntry = (tenant: string, list: ListName, id: string) => ({
+  listPk: listPartition(tenant, list, shardOf(id, listShards)),
+  listSk: id,
+});
+
+export const duePartition = (shard: number) => `due#${pad(shard, 2)}`;
+export const dueEntry = (agentId: string, dueAtMs: number | undefined) =>
+  dueAtMs === undefined ? {} : { duePk: duePartition(shardOf(agentId, dueShards)), dueAt: dueAtMs };
+
+export const eventPrefix = 'event#';
+export const eventPartition = (tenant: string, agentId: string) => `${tenant}#${agentId}`;
+export const eventKey = (tenant: string, agentId: string, firstSeq: number): Key => ({
+  pk: eventPartition(tenant, agentId),
+  sk: `${eventPrefix}${pad(firstSeq, 12)}`,
+});
+export const feedPartition = (tenant: string, shard: number) => `${tenant}#feed#${shard}`;
+export const feedSort = (timeMs: number, agentId: string, firstSeq: number) => `${pad(timeMs, 13)}#${agentId}#${pad(firstSeq, 12)}`;
+
+export const linesPartition = (tenant: string, agentId: string) => `${tenant}#${agentId}#lines`;
+
+/** Keys in the bucket. */
+export const agentObjects = (tenant: string, agentId: string) => `agents/${tenant}/${agentId}/`;
+export const runtimeObjects = (tenant: string, agentId: string, runtimeId: string) =>
+  `${agentObjects(tenant, agentId)}runtimes/${runtimeId}/`;
+export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/${taskId}/input`;
+export const outputObject = (tenant: string, taskId: string, fence: number) => `tasks/${tenant}/${taskId}/output-${fence}`;
+export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;
+export const failedRecordsPrefix = 'failed-records/';

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import {
+  CreateQueueCommand,
+  DeleteQueueCommand,
+  QueueDoesNotExist,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import type { Nudge, Queues } from '../app/ports.ts';
+
+/** The longest delay of a message (aws-facts 2); what is due later is left to the sweep. */
+const longestDelaySeconds = 900;
+/** SQS takes ten messages in one call. */
+const batchSize = 10;
+/** A ring that nobody heard is worthless soon. 60 s is the least that SQS keeps a message. */
+const bellRetentionSeconds = '60';
+
+export interface QueueUrls {
+  stack: string;
+  workQueueUrl: string;
+  launchesQueueUrl: string;
+  timersQueueUrl: string;
+}
+
+export class SqsQueues implements Queues {
+  private readonly client: SQSClient;
+  private readonly urls: QueueUrls;
+
+  constructor(client: SQSClient, urls: QueueUrls) {
+    this.client = client;
+    this.urls = urls;
+  }
+
+  async nudge(nudges: Nudge[]): Promise<void> {
+    for (let i = 0; i < nudges.length; i += batchSize) {
+      const entries = nudges.slice(i, i + batchSize).map((nudge, index) => ({
+        Id: String(index),
+        MessageBody: JSON.stringify(nudge),
+        MessageGroupId: nudge.id,
+        MessageDeduplicationId: randomUUID(),
+      }));
+      const answer = await this.client.send(new SendMessageBatchCommand({ QueueUrl: this.urls.workQueueUrl, Entries: entries }));
+      const [failed] = answer.Failed ?? [];
+      if (failed) throw new Error(`SQS refused ${answer.Failed?.length} of ${entries.length} nudges: ${failed.Code} ${failed.Message}`);
+    }
+  }
+
+  async nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void> {
+    const delaySeconds = Math.max(0, Math.ceil((atMs - nowMs) / 1000));
+    if (delaySeconds > longestDelaySeconds) return;
+    await this.client.send(
+      new SendMessageCommand({ QueueUrl: this.urls.timersQueueUrl, MessageBody: JSON.stringify(nudge), DelaySeconds: delaySeconds }),
+    );
+  }
+
+  async requestLaunch(tenant: string, runtimeId: string): Promise<void> {
+    await this.client.send(
+      new SendMessageCommand({
+        QueueUrl: this.urls.launchesQueueUrl,
+        MessageBody: JSON.stringify({ tenant, runtimeId }),
+        // One group, so that launches happen in the order of their decisions. An intent that is sent again within the
+        // dedupe window of five minutes is still in the queue: SQS drops the copy.
+        MessageGroupId: 'launches',
+        MessageDeduplicationId: runtimeId,
+      }),
+    );
+  }
+
+  async createBell(runtimeId: string): Promise<void> {
+    await this.client.send(
+      new CreateQueueCommand({
+        QueueName: this.bellName(runtimeId),
+        Attributes: { MessageRetentionPeriod: bellRetentionSeconds, VisibilityTimeout: '1' },
+        tags: { 'rouse:stack': this.urls.stack, 'rouse:runtime': runtimeId },
+      }),
+    );
+  }
+
+  async ring(runtimeId: string): Promise<void> {
+    await this.ignoreMissing(this.client.send(new SendMessageCommand({ QueueUrl: this.bellUrl(runtimeId), MessageBody: 'look' })));
+  }
+
+  async deleteBell(runtimeId: string): Promise<void> {
+    await this.ignoreMissing(this.client.send(new DeleteQueueCommand({ QueueUrl: this.bellUrl(runtimeId) })));
+  }
+
+  bellUrl(runtimeId: string): string {
+    return this.urls.workQueueUrl.replace(/[^/]+$/, this.bellName(runtimeId));
+  }
+
+  private bellName(runtimeId: string): string {
+    return `${this.urls.stack}-bell-${runtimeId}`;
+  }
+
+  private async ignoreMissing(call: Promise<unknown>): Promise<void> {
+    try {
+      await call;
+    } catch (error) {
+      if (!(error instanceof QueueDoesNotExist)) throw error;
+    }
+  }
+}

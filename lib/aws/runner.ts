@@ -1,0 +1,150 @@
+import {
+  ClientException,
+  ConflictException,
+  DescribeTasksCommand,
+  type ECSClient,
+  InvalidParameterException,
+  ListTasksCommand,
+  PlatformTaskDefinitionIncompatibilityException,
+  RunTaskCommand,
+  StopTaskCommand,
+  type Task,
+  UnsupportedFeatureException,
+} from '@aws-sdk/client-ecs';
+import type { Observation, Runner, Runtime } from '../app/ports.ts';
+
+export interface RunnerConfig {
+  stack: string;
+  cluster: string;
+  subnets: readonly string[];
+  securityGroups: readonly string[];
+  assignPublicIp: 'ENABLED' | 'DISABLED';
+  apiUrl: string;
+}
+
+export const containerName = 'agent';
+
+const providers = { 'on-demand': 'FARGATE', spot: 'FARGATE_SPOT' } as const;
+
+/** ECS Fargate. Launching with the same runtime twice is launching once, for as long as ECS remembers the token. */
+export class EcsRunner implements Runner {
+  private readonly client: ECSClient;
+  private readonly config: RunnerConfig;
+
+  constructor(client: ECSClient, config: RunnerConfig) {
+    this.client = client;
+    this.config = config;
+  }
+
+  async launch(runtime: Runtime): ReturnType<Runner['launch']> {
+    try {
+      const answer = await this.client.send(new RunTaskCommand(this.parameters(runtime)));
+      const taskArn = answer.tasks?.[0]?.taskArn;
+      if (taskArn) return { taskArn };
+      // 200 with failures[]: no capacity, no network interface, vCPU quota (aws-facts 1.1).
+      const failure = answer.failures?.[0];
+      const reason = [failure?.reason, failure?.detail].filter(Boolean).join(': ') || 'ECS started no task and gave no reason';
+      return { refused: { reason, ours: true } };
+    } catch (error) {
+      if (error instanceof ConflictException && error.resourceIds?.[0]) return { taskArn: error.resourceIds[0] };
+      if (isRefusal(error)) return { refused: { reason: error.message, ours: /limit|capacity/i.test(error.message) } };
+      throw error;
+    }
+  }
+
+  private parameters(runtime: Runtime) {
+    const { cluster, subnets, securityGroups, assignPublicIp, apiUrl, stack } = this.config;
+    const environment = Object.entries({
+      ROUSE_API_URL: apiUrl,
+      ROUSE_TENANT: runtime.tenant,
+      ROUSE_AGENT_ID: runtime.agentId,
+      ROUSE_RUNTIME_ID: runtime.id,
+    }).map(([name, value]) => ({ name, value }));
+    return {
+      cluster,
+      taskDefinition: runtime.taskDefinitionArn,
+      count: 1,
+      capacityProviderStrategy: [{ capacityProvider: providers[runtime.capacity], weight: 1 }],
+      networkConfiguration: {
+        awsvpcConfiguration: { subnets: [...subnets], securityGroups: [...securityGroups], assignPublicIp },
+      },
+      overrides: { containerOverrides: [{ name: containerName, environment }] },
+      clientToken: runtime.id,
+      startedBy: startedBy(runtime),
+      tags: [
+        { key: 'rouse:stack', value: stack },
+        { key: 'rouse:agent', value: runtime.agentId },
+      ],
+    };
+  }
+
+  async describe(taskArn: string): Promise<Observation | 'missing'> {
+    const answer = await this.client.send(new DescribeTasksCommand({ cluster: this.config.cluster, tasks: [taskArn] }));
+    const task = answer.tasks?.[0];
+    if (task) return toObservation(task);
+    if (answer.failures?.some((failure) => failure.reason === 'MISSING')) return 'missing';
+    throw new Error(`ECS answered neither with the task ${taskArn} nor that it is missing.`);
+  }
+
+  async find(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): Promise<string[]> {
+    const found = await Promise.all(
+      (['RUNNING', 'STOPPED'] as const).map((desiredStatus) =>
+        this.client.send(
+          new ListTasksCommand({ cluster: this.config.cluster, startedBy: startedBy(runtime), desiredStatus }),
+        ),
+      ),
+    );
+    return found.flatMap((answer) => answer.taskArns ?? []);
+  }
+
+  async stop(taskArn: string, reason: string): Promise<void> {
+    try {
+      await this.client.send(new StopTaskCommand({ cluster: this.config.cluster, task: taskArn, reason: reason.slice(0, 255) }));
+    } catch (error) {
+      // Stopping what ECS has forgotten is done already.
+      if (error instanceof InvalidParameterException && /not found/i.test(error.message)) return;
+      throw error;
+    }
+  }
+}
+
+/** Who a task belongs to, as ECS shows it: tenant, agent and runtime. */
+export function startedBy(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): string {
+  return `${runtime.tenant}/${runtime.agentId}/${runtime.id}`;
+}
+
+export function ownerOf(startedBy: string | undefined): { tenant: string; agentId: string; runtimeId: string } | undefined {
+  const [tenant, agentId, runtimeId, ...more] = startedBy?.split('/') ?? [];
+  return tenant && agentId && runtimeId && more.length === 0 ? { tenant, agentId, runtimeId } : undefined;
+}
+
+/** What ECS says of a task, from its API or from an event (where times are text). */
+export type EcsTask = Pick<Task, 'taskArn' | 'version' | 'lastStatus' | 'desiredStatus' | 'stopCode' | 'stoppedReason' | 'containers'> & {
+  executionStoppedAt?: unknown;
+  pullStartedAt?: unknown;
+  pullStoppedAt?: unknown;
+};
+
+export function toObservation(task: EcsTask): Observation {
+  const agent = task.containers?.find((container) => container.name === containerName);
+  return {
+    taskArn: task.taskArn ?? '',
+    version: Number(task.version ?? 0),
+    lastStatus: task.lastStatus ?? 'UNKNOWN',
+    desiredStatus: task.desiredStatus ?? 'UNKNOWN',
+    stopCode: task.stopCode,
+    stoppedReason: [task.stoppedReason, agent?.reason].filter(Boolean).join('; ') || undefined,
+    exitCode: agent?.exitCode,
+    executionStopped: task.executionStoppedAt !== undefined || task.lastStatus === 'STOPPED',
+    pulling: task.pullStartedAt !== undefined && task.pullStoppedAt === undefined && task.lastStatus !== 'STOPPED',
+  };
+}
+
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof ClientException ||
+    error instanceof InvalidParameterException ||
+    error instanceof PlatformTaskDefinitionIncompatibilityException ||
+    error instanceof UnsupportedFeatureException
+  );
+}

@@ -1,0 +1,63 @@
+import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { Observation, Runtime, Runtimes } from '../app/ports.ts';
+import { runtimeKey } from './keys.ts';
+import { type Item, type Table, whether } from './table.ts';
+
+/** A runtime's row outlives it for this long, so that late events and answers still find it. */
+const keptSeconds = 7 * 86_400;
+/** No runtime lives longer than its template's longest lifetime (14 days). */
+const longestLifeSeconds = 15 * 86_400;
+
+export class RuntimeStore implements Runtimes {
+  private readonly table: Table;
+
+  constructor(table: Table) {
+    this.table = table;
+  }
+
+  async get(tenant: string, runtimeId: string): Promise<Runtime | undefined> {
+    const item = await this.table.get(runtimeKey(tenant, runtimeId), true);
+    if (!item) return undefined;
+    const { pk: _pk, sk: _sk, ttl: _ttl, ...runtime } = item;
+    return runtime as unknown as Runtime;
+  }
+
+  async create(runtime: Runtime): Promise<void> {
+    const ttl = Math.floor(runtime.createdMs / 1000) + longestLifeSeconds;
+    await this.table.putNew({ ...runtimeKey(runtime.tenant, runtime.id), ...runtime, ttl });
+  }
+
+  async launched(runtime: Runtime, taskArn: string, nowMs: number): Promise<void> {
+    // A shim may enrol before RunTask's answer is written down.
+    const done = await this.update(runtime, { status: 'launched', taskArn, launchedMs: nowMs }, { status: 'intended' });
+    if (!done) await this.update(runtime, { taskArn, launchedMs: nowMs }, { taskArn: undefined });
+  }
+
+  async enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<void> {
+    await this.update(runtime, { status: 'enrolled', nonceHash, taskArn, enrolledMs: nowMs }, {});
+  }
+
+  async ended(tenant: string, runtimeId: string): Promise<void> {
+    await this.table.change(runtimeKey(tenant, runtimeId), { status: 'ended' }, { id: runtimeId });
+  }
+
+  async observe(tenant: string, runtimeId: string, observation: Observation): Promise<boolean> {
+    return whether(
+      this.table.client.send(
+        new UpdateCommand({
+          TableName: this.table.name,
+          Key: runtimeKey(tenant, runtimeId),
+          UpdateExpression: 'SET observed = :seen, taskArn = if_not_exists(taskArn, :arn)',
+          ConditionExpression: 'attribute_exists(pk) AND (attribute_not_exists(observed) OR observed.#version < :version)',
+          ExpressionAttributeNames: { '#version': 'version' },
+          ExpressionAttributeValues: { ':seen': observation, ':arn': observation.taskArn, ':version': observation.version },
+        }),
+      ),
+    );
+  }
+
+  private update(runtime: Runtime, changes: Item, expected: Item): Promise<boolean> {
+    const ttl = Math.floor(runtime.createdMs / 1000) + longestLifeSeconds + keptSeconds;
+    return this.table.change(runtimeKey(runtime.tenant, runtime.id), { ...changes, ttl }, { id: runtime.id, ...expected });
+  }
+}

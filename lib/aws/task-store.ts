@@ -1,0 +1,192 @@
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { Conflict, type Held, type Page, type TaskRecord, type Tasks } from '../app/ports.ts';
+import type { CarriedEvent } from '../domain/event.ts';
+import { type FinishedTask, isFinished, type LiveTask } from '../domain/task.ts';
+import { agentPartition, liveKey, livePrefix, listEntry, recordKey, recordPrefix } from './keys.ts';
+import { difference, type Item, orConflict, type Table, whether } from './table.ts';
+
+const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'events'] as const;
+
+export class TaskStore implements Tasks {
+  private readonly table: Table;
+
+  constructor(table: Table) {
+    this.table = table;
+  }
+
+  async submit(record: TaskRecord, live: LiveTask, events: CarriedEvent[]): Promise<void> {
+    const { tenant, id } = record;
+    const fresh = await this.table.putNew({ ...recordKey(tenant, id), ...record, ...listEntry(tenant, 'tasks', id) });
+    if (!fresh) {
+      // A replay resumes what a crash cut off; what has ended since must not come back.
+      const known = await this.record(tenant, id);
+      if (known?.status) return;
+    }
+    await this.table.putNew({ ...keyOf(live), ...live, ...listEntry(tenant, 'open', id), events });
+  }
+
+  async record(tenant: string, taskId: string): Promise<TaskRecord | undefined> {
+    return toRecord(await this.table.get(recordKey(tenant, taskId), true));
+  }
+
+  async records(tenant: string, taskIds: string[]): Promise<TaskRecord[]> {
+    const items = await this.table.getAll(taskIds.map((id) => recordKey(tenant, id)));
+    return items.flatMap((item) => toRecord(item) ?? []);
+  }
+
+  async live(tenant: string, agentId: string, place: number, taskId: string): Promise<LiveTask | undefined> {
+    return toLive(await this.table.get(liveKey(tenant, agentId, place, taskId), true));
+  }
+
+  async *queue(tenant: string, agentId: string, limit?: number): AsyncIterable<LiveTask[]> {
+    const pages = this.table.pages({
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+      ExpressionAttributeValues: { ':pk': agentPartition(tenant, agentId), ':prefix': livePrefix },
+      ConsistentRead: true,
+      Limit: limit,
+    });
+    for await (const items of pages) yield items.flatMap((item) => toLive(item) ?? []);
+  }
+
+  async commit(before: LiveTask, after: LiveTask, events: CarriedEvent[]): Promise<void> {
+    const changes: Item = { ...difference({ ...before }, { ...after }), events: events.length ? events : undefined };
+    orConflict(await this.table.change(keyOf(before), changes, { version: before.version }), `Task ${before.id}`);
+  }
+
+  async extendLease(task: Held, leaseUntilMs: number): Promise<LiveTask> {
+    try {
+      const answer = await this.table.client.send(
+        new UpdateCommand({
+          TableName: this.table.name,
+          Key: keyOf(task),
+          UpdateExpression: 'SET leaseUntilMs = :until',
+          ConditionExpression: 'attempt = :fence AND runtimeId = :runtime AND #status IN (:running, :cancelling)',
+          ExpressionAttributeNames: { '#status': 'status' },
+          ExpressionAttributeValues: {
+            ':until': leaseUntilMs,
+            ':fence': task.attempt,
+            ':runtime': task.runtimeId,
+            ':running': 'running',
+            ':cancelling': 'cancelling',
+          },
+          ReturnValues: 'ALL_NEW',
+        }),
+      );
+      return toLive(answer.Attributes)!;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) throw new Conflict(`Task ${task.id}`);
+      throw error;
+    }
+  }
+
+  async draftOutput(tenant: string, taskId: string, fence: number, output: unknown): Promise<void> {
+    // A newer attempt's draft stays: only the fence that is committed picks its own.
+    await whether(
+      this.table.client.send(
+        new UpdateCommand({
+          TableName: this.table.name,
+          Key: recordKey(tenant, taskId),
+          UpdateExpression: 'SET draft = :draft, draftFence = :fence',
+          ConditionExpression: 'attribute_not_exists(finalVersion) AND (attribute_not_exists(draftFence) OR draftFence <= :fence)',
+          ExpressionAttributeValues: { ':draft': output, ':fence': fence },
+        }),
+      ),
+    );
+  }
+
+  async setProgress(tenant: string, taskId: string, progress: unknown): Promise<void> {
+    await this.table.change(recordKey(tenant, taskId), { progress }, { finalVersion: undefined, id: taskId });
+  }
+
+  async settle(finished: LiveTask): Promise<void> {
+    if (!isFinished(finished)) throw new Error(`Task ${finished.id} is ${finished.status}: it can't be settled.`);
+    await this.writeOutcome(finished);
+    await whether(
+      this.table.client.send(
+        new DeleteCommand({
+          TableName: this.table.name,
+          Key: keyOf(finished),
+          ConditionExpression: 'attribute_not_exists(pk) OR version = :version',
+          ExpressionAttributeValues: { ':version': finished.version },
+        }),
+      ),
+    );
+  }
+
+  private async writeOutcome(task: FinishedTask): Promise<void> {
+    const { outcome } = task;
+    const values: Item = {
+      status: task.status,
+      attempt: task.attempt,
+      failures: task.failures,
+      startedMs: task.firstStartedMs,
+      finishedMs: task.finishedMs,
+      finalVersion: task.version,
+      error: outcome.error,
+      usage: outcome.usage,
+      generation: outcome.generation,
+      output: outcome.output,
+      outputKey: outcome.outputKey,
+      outputBytes: outcome.outputBytes,
+    };
+    const given = Object.entries(values).filter(([, value]) => value !== undefined);
+    const sets = given.map((_, i) => `#n${i} = :v${i}`);
+    if (outcome.drafted !== undefined) sets.push('#output = draft');
+    await whether(
+      this.table.client.send(
+        new UpdateCommand({
+          TableName: this.table.name,
+          Key: recordKey(task.tenant, task.id),
+          UpdateExpression: `SET ${sets.join(', ')} REMOVE draftFence${outcome.drafted === undefined ? '' : ', draft'}`,
+          ConditionExpression: 'attribute_exists(pk) AND attribute_not_exists(finalVersion)',
+          ExpressionAttributeNames: {
+            ...Object.fromEntries(given.map(([name], i) => [`#n${i}`, name])),
+            ...(outcome.drafted === undefined ? {} : { '#output': 'output' }),
+          },
+          ExpressionAttributeValues: Object.fromEntries(given.map(([, value], i) => [`:v${i}`, value])),
+        }),
+      ),
+    );
+  }
+
+  async pageOfAgent(tenant: string, agentId: string, limit: number, before: string | undefined): Promise<Page<TaskRecord>> {
+    const items = await this.table.page(agentPartition(tenant, agentId), recordPrefix, {
+      limit: limit + 1,
+      newestFirst: true,
+      before: before === undefined ? undefined : recordKey(tenant, before).sk,
+    });
+    const records = items.flatMap((item) => toRecord(item) ?? []);
+    const page = records.slice(0, limit);
+    return { items: page, next: records.length > limit ? page.at(-1)?.id : undefined };
+  }
+
+  async page(tenant: string, limit: number, before: string | undefined): Promise<Page<TaskRecord>> {
+    const keys = await this.table.listKeys(tenant, 'tasks', limit, before);
+    const items = await this.table.getAll(keys.items.map((entry) => entry.key));
+    return { items: items.flatMap((item) => toRecord(item) ?? []), next: keys.next };
+  }
+
+  async pageOfOpen(tenant: string, limit: number, before: string | undefined): Promise<Page<LiveTask>> {
+    const keys = await this.table.listKeys(tenant, 'open', limit, before);
+    const items = await this.table.getAll(keys.items.map((entry) => entry.key));
+    return { items: items.flatMap((item) => toLive(item) ?? []), next: keys.next };
+  }
+}
+
+function keyOf(task: { tenant: string; agentId: string; place: number; id: string }) {
+  return liveKey(task.tenant, task.agentId, task.place, task.id);
+}
+
+/** The task of a live row, also of an image in the stream. */
+export function toLive(item: Item | undefined): LiveTask | undefined {
+  return item && (without(item, rowAttributes) as unknown as LiveTask);
+}
+
+function toRecord(item: Item | undefined): TaskRecord | undefined {
+  return item && (without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion']) as unknown as TaskRecord);
+}
+
+function without(item: Item, names: readonly string[]): Item {
+  return Object.fromEntries(Object.entries(item).filter(([name]) => !names.includes(name)));
+}

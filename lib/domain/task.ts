@@ -1,0 +1,214 @@
+import type { EventDraft } from './event.ts';
+import { type RetryPolicy, retryDelayMs } from './retry.ts';
+
+/** What every live row of an unfinished task holds, whatever its status. */
+interface TaskBase {
+  id: string;
+  agentId: string;
+  tenant: string;
+  /** Its place in the agent's queue: creation in milliseconds, less its head start. */
+  place: number;
+  /** Rises by one with every write that changes the task. */
+  version: number;
+  /** Rises with every claim, and is the fence: only the holder of the current one may finish the task. */
+  attempt: number;
+  /** Attempts that the task itself is to blame for. */
+  failures: number;
+  maxAttempts: number;
+  timeoutSeconds: number;
+  /** How long a running attempt may be silent. */
+  leaseSeconds: number;
+  createdMs: number;
+  /** Not to be started before this. */
+  notBeforeMs: number;
+  /** Given up unless started by then. */
+  expiresMs?: number | undefined;
+  statusReason?: string | undefined;
+  lastError?: TaskError | undefined;
+  firstStartedMs?: number | undefined;
+}
+
+export interface TaskError {
+  code: string;
+  message: string;
+}
+
+export interface QueuedTask extends TaskBase {
+  status: 'queued';
+}
+
+/** An attempt that a runtime holds. */
+interface Held extends TaskBase {
+  runtimeId: string;
+  startedMs: number;
+  leaseUntilMs: number;
+}
+
+export interface RunningTask extends Held {
+  status: 'running';
+}
+
+export interface CancellingTask extends Held {
+  status: 'cancelling';
+  cancelRequestedMs: number;
+}
+
+export const finalStatuses = ['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'] as const;
+export type FinalStatus = (typeof finalStatuses)[number];
+
+/** Committed, but its record may not know yet. The row carries what the record needs, so that anyone can finish it. */
+export interface FinishedTask extends TaskBase {
+  status: FinalStatus;
+  finishedMs: number;
+  startedMs?: number | undefined;
+  runtimeId?: string | undefined;
+  outcome: Outcome;
+}
+
+export interface Outcome {
+  /** A small output itself. */
+  output?: unknown;
+  /** The output waits in the record, written under this fence. */
+  drafted?: number | undefined;
+  /** Key of an output in the bucket. */
+  outputKey?: string | undefined;
+  outputBytes?: number | undefined;
+  error?: TaskError | undefined;
+  usage?: Record<string, number> | undefined;
+  /** Generation of the workspace that holds what the task did. */
+  generation?: number | undefined;
+}
+
+export type LiveTask = QueuedTask | RunningTask | CancellingTask | FinishedTask;
+export type TaskStatus = LiveTask['status'];
+
+/** A transition's new state and what it says has happened. */
+export interface TaskDecision<T extends LiveTask = LiveTask> {
+  task: T;
+  events: EventDraft[];
+}
+
+export function isFinished(task: LiveTask): task is FinishedTask {
+  return (finalStatuses as readonly string[]).includes(task.status);
+}
+
+export function isHeld(task: LiveTask): task is RunningTask | CancellingTask {
+  return task.status === 'running' || task.status === 'cancelling';
+}
+
+/** Its place in the queue: `priority` is seconds of head start. */
+export function placeOf(createdMs: number, priority: number): number {
+  return createdMs - 1000 * priority;
+}
+
+export function submit(task: Omit<QueuedTask, 'status' | 'version' | 'attempt' | 'failures'>): TaskDecision<QueuedTask> {
+  return { task: { ...task, status: 'queued', version: 1, attempt: 0, failures: 0 }, events: [{ type: 'task.queued' }] };
+}
+
+/** Whether a runtime may claim it now. */
+export function isClaimable(task: LiveTask, nowMs: number): task is QueuedTask {
+  return task.status === 'queued' && task.notBeforeMs <= nowMs && (task.expiresMs === undefined || task.expiresMs > nowMs);
+}
+
+export function claim(task: QueuedTask, runtimeId: string, nowMs: number): TaskDecision<RunningTask> {
+  const attempt = task.attempt + 1;
+  return {
+    task: {
+      ...next(task),
+      status: 'running',
+      statusReason: undefined,
+      attempt,
+      runtimeId,
+      startedMs: nowMs,
+      firstStartedMs: task.firstStartedMs ?? nowMs,
+      leaseUntilMs: nowMs + task.leaseSeconds * 1000,
+    },
+    events: [{ type: 'task.started', data: { attempt, runtimeId } }],
+  };
+}
+
+/** A task that answers while it is being cancelled has succeeded: the answer came first. */
+export function succeed(task: RunningTask | CancellingTask, outcome: Outcome, nowMs: number): TaskDecision<FinishedTask> {
+  return finish(task, 'succeeded', nowMs, outcome, { attempt: task.attempt, seconds: (nowMs - task.startedMs) / 1000 });
+}
+
+export interface Failure extends TaskError {
+  retryAfterSeconds?: number | undefined;
+  usage?: Record<string, number> | undefined;
+}
+
+/** An attempt that the task is to blame for: tried again after a while, or the end of it. */
+export function failAttempt(
+  task: RunningTask | CancellingTask,
+  failure: Failure,
+  policy: RetryPolicy,
+  nowMs: number,
+): TaskDecision<QueuedTask | FinishedTask> {
+  const failures = task.failures + 1;
+  const error = { code: failure.code, message: failure.message };
+  if (task.status === 'cancelling') return cancelled(task, 'its attempt ended', nowMs);
+  const { code, retryAfterSeconds } = failure;
+  const delayMs = retryDelayMs(policy, { code, failures, maxAttempts: task.maxAttempts, retryAfterSeconds });
+  const data = { attempt: task.attempt, ...error };
+  if (delayMs === undefined) {
+    const status = failure.code === 'timed_out' ? 'timed_out' : 'failed';
+    return finish({ ...task, failures }, status, nowMs, { error, usage: failure.usage }, data);
+  }
+  return {
+    task: {
+      ...backInQueue(task, `attempt ${task.attempt} failed with ${failure.code}; it is tried again`),
+      failures,
+      lastError: error,
+      notBeforeMs: nowMs + delayMs,
+    },
+    events: [{ type: 'task.attempt_failed', data: { ...data, retryInSeconds: delayMs / 1000 } }],
+  };
+}
+
+/** Back to the queue without blame; one that is being cancelled is cancelled, since nothing of it runs any more. */
+export function release(task: RunningTask | CancellingTask, reason: string, nowMs: number): TaskDecision<QueuedTask | FinishedTask> {
+  if (task.status === 'cancelling') return cancelled(task, reason, nowMs);
+  return {
+    task: backInQueue(task, reason),
+    events: [{ type: 'task.requeued', data: { attempt: task.attempt, runtimeId: task.runtimeId, reason } }],
+  };
+}
+
+/** A queued task is cancelled at once; a running one when there is proof that nothing of it runs. */
+export function requestCancel(task: QueuedTask | RunningTask, nowMs: number): TaskDecision<CancellingTask | FinishedTask> {
+  if (task.status === 'queued') return cancelled(task, 'it had not started', nowMs);
+  return {
+    task: { ...next(task), status: 'cancelling', cancelRequestedMs: nowMs },
+    events: [{ type: 'task.cancelling', data: { attempt: task.attempt, runtimeId: task.runtimeId } }],
+  };
+}
+
+/** `proof` says how it is known that nothing of the task runs. */
+export function cancelled(task: QueuedTask | RunningTask | CancellingTask, proof: string, nowMs: number): TaskDecision<FinishedTask> {
+  const error = { code: 'cancelled', message: `The task was cancelled: ${proof}.` };
+  return finish(task, 'cancelled', nowMs, { error }, { attempt: task.attempt, proof });
+}
+
+export function expire(task: QueuedTask, nowMs: number): TaskDecision<FinishedTask> {
+  const message = 'The task was not started in the time that expiresInSeconds gave it.';
+  return finish(task, 'expired', nowMs, { error: { code: 'expired', message } }, {});
+}
+
+function finish(
+  task: QueuedTask | RunningTask | CancellingTask,
+  status: FinalStatus,
+  finishedMs: number,
+  outcome: Outcome,
+  data: Record<string, unknown>,
+): TaskDecision<FinishedTask> {
+  return { task: { ...next(task), status, statusReason: undefined, finishedMs, outcome }, events: [{ type: `task.${status}`, data }] };
+}
+
+function backInQueue(task: RunningTask | CancellingTask, statusReason: string): QueuedTask {
+  const { runtimeId: _runtime, startedMs: _started, leaseUntilMs: _lease, ...rest } = task;
+  return { ...rest, version: task.version + 1, status: 'queued', statusReason };
+}
+
+function next<T extends LiveTask>(task: T): T {
+  return { ...task, version: task.version + 1 };
+}

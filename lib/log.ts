@@ -1,0 +1,17 @@
+import type { Logger } from './app/ports.ts';
+
+/** JSON lines with a constant message and fields: what CloudWatch Logs Insights can query. */
+export function makeLogger(fields: Record<string, unknown>, write: (line: string) => void = console.log): Logger {
+  const at = (level: string) => (message: string, more: Record<string, unknown> = {}) =>
+    write(JSON.stringify({ level, message, ...fields, ...plain(more) }));
+  return { info: at('INFO'), warn: at('WARN'), error: at('ERROR') };
+}
+
+function plain(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Error ? { name: value.name, message: value.message, stack: value.stack } : value,
+    ]),
+  );
+}

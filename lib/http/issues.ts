@@ -62,8 +62,8 @@ export const sentence: z.core.$ZodErrorMap = (issue) => {
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownField(key, issue.inst)).join('\n');
     case 'invalid_type':
-      if (issue.input === undefined) return `This field is required (${withArticle(issue.expected)}).`;
-      return `Received ${show(issue.input)}; ${withArticle(issue.expected)} is allowed.`;
+      if (issue.input === undefined) return `This field is required (${withArticle(expectedOf(issue))}).`;
+      return `Received ${show(issue.input)}; ${withArticle(expectedOf(issue))} is allowed.`;
     case 'invalid_value':
       return `Received ${show(issue.input)}; allowed: ${allowedText(issue.values)}.`;
     case 'invalid_union': {
@@ -102,6 +102,12 @@ function unknownField(key: string, schema: unknown): string {
   const near = nearest(key, known);
   if (near !== undefined) return `Unknown field; did you mean "${near}"?`;
   return known.length === 0 ? 'Unknown field; none is allowed here.' : `Unknown field; known are ${known.join(', ')}.`;
+}
+
+/** zod says that an absent integer should be a number; its schema knows better. */
+function expectedOf(issue: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidType>): string {
+  const def = (issue.inst as { _zod?: { def?: { format?: string } } } | undefined)?._zod?.def;
+  return issue.expected === 'number' && def?.format === 'safeint' ? 'int' : issue.expected;
 }
 
 function withArticle(expected: string): string {

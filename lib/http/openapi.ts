@@ -149,9 +149,13 @@ class Components {
     const converted = z.toJSONSchema(schema, {
       io,
       unrepresentable: 'any',
-      override: ({ jsonSchema }) => {
+      override: ({ zodSchema, jsonSchema }) => {
         // answers may gain fields: a client that validates must not refuse them
-        if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+        if (zodSchema instanceof z.ZodObject && zodSchema.def.catchall === undefined)
+          delete jsonSchema.additionalProperties;
+        // every integer of JavaScript has these bounds: they say nothing
+        if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+        if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
         delete jsonSchema.id;
       },
     });

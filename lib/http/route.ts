@@ -53,6 +53,11 @@ export interface Contract<
   otherStatus: number | undefined;
 }
 
+/**
+ * Makes a contract, with what is left out filled in.
+ *
+ * @throws Error if the parameters in the path and those described are not the same
+ */
 export function contract<
   A extends Auth,
   Answer extends z.ZodType,
@@ -60,6 +65,7 @@ export function contract<
   Query extends z.ZodType = Nothing,
   Body extends z.ZodType = Nothing,
 >(spec: ContractSpec<A, Params, Query, Body, Answer>): Contract<A, Params, Query, Body, Answer> {
+  checkParams(spec);
   return {
     description: '',
     role: 'viewer',
@@ -73,6 +79,13 @@ export function contract<
     query: spec.query ?? (nothing as unknown as Query),
     body: spec.body ?? (nothing as unknown as Body),
   };
+}
+
+function checkParams(spec: { id: string; path: string; params?: z.ZodType }): void {
+  const inPath = [...spec.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).join(', ') || 'none';
+  const described = (spec.params instanceof z.ZodObject && Object.keys(spec.params.shape).join(', ')) || 'none';
+  if (inPath === described) return;
+  throw new Error(`${spec.id}: the path ${spec.path} has the parameters ${inPath}, described are ${described}.`);
 }
 
 export interface Context<A extends Auth = Auth> {
@@ -149,5 +162,3 @@ export function defineRoute<
   const { handler, ...rest } = spec;
   return bind(contract(rest), handler);
 }
-
-export { nothing };

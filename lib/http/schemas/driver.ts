@@ -15,7 +15,10 @@ export const commandDriver = z
       .refine((words) => words.reduce((sum, word) => sum + utf8Bytes(word), 0) <= maxCommandBytes, {
         error: `The command has more than the ${maxCommandBytes} bytes that are allowed.`,
       })
-      .meta({ description: 'Program and arguments; no shell unless you name one', example: ['bash', '-c', 'wc -w'] }),
+      .meta({
+        description: 'Program and arguments; no shell unless you name one',
+        examples: [['bash', '-c', 'wc -w']],
+      }),
   })
   .meta({ id: 'CommandDriver' });
 
@@ -23,7 +26,9 @@ export const commandDriver = z
 export const moduleDriver = z
   .strictObject({
     type: z.literal('module'),
-    path: processText(1024).min(1).meta({ description: 'Path of an ES module', example: 'agent.mjs' }),
+    path: processText(1024)
+      .min(1)
+      .meta({ description: 'Path of an ES module', examples: ['agent.mjs'] }),
   })
   .meta({ id: 'ModuleDriver' });
 

@@ -11,7 +11,7 @@ export const event = z
   .object({
     id: id('event'),
     seq: z.int().describe('Gapless and rising within an agent'),
-    type: z.string().meta({ example: 'task.succeeded' }),
+    type: z.string().meta({ examples: ['task.succeeded'] }),
     time: timestamp,
     agentId: id('agent').nullable(),
     taskId: id('task').nullable(),

@@ -83,7 +83,7 @@ export function jsonBytes(value: unknown): number {
 /** Time in an answer: RFC 3339, UTC, milliseconds, e.g. `2027-01-31T09:30:00.000Z`. */
 export const timestamp = z.iso.datetime({ precision: 3 }).meta({
   description: 'RFC 3339, UTC, milliseconds',
-  example: '2027-01-31T09:30:00.000Z',
+  examples: ['2027-01-31T09:30:00.000Z'],
 });
 
 /** Time in a request: RFC 3339 with any offset and precision; the output is UTC with milliseconds. */

@@ -3,22 +3,27 @@ import { notFoundSentence } from '../../domain/errors.ts';
 import { type IdKind, idPrefixes, isId } from '../../domain/id.ts';
 import { rule } from './field.ts';
 
+function describedAs(kind: IdKind) {
+  const description = `Id of ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
+  return { description, pattern: `^${idPrefixes[kind]}_[0-7][0-9A-HJKMNP-TV-Z]{25}$` };
+}
+
 /** An id in an answer, a body or a query. */
 export function id(kind: IdKind) {
+  const allowed = rule(`an id of the form ${idPrefixes[kind]}_ and a ULID is allowed`);
   return z
     .string()
-    .refine((text) => isId(kind, text), rule(`an id of the form ${idPrefixes[kind]}_ and a ULID is allowed`))
-    .meta({
-      description: `Id of ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`,
-      pattern: `^${idPrefixes[kind]}_[0-9A-Z]{26}$`,
-    });
+    .refine((text) => isId(kind, text), allowed)
+    .meta(describedAs(kind));
 }
 
 /** An id in a path. One that can't exist gets the same sentence (and 404) as one that doesn't. */
 export function pathId(kind: IdKind) {
+  const absent = { error: (issue: { input?: unknown }) => notFoundSentence(kind, String(issue.input)) };
   return z
     .string()
-    .refine((text) => isId(kind, text), { error: (issue) => notFoundSentence(kind, String(issue.input)) });
+    .refine((text) => isId(kind, text), absent)
+    .meta(describedAs(kind));
 }
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;

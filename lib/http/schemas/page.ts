@@ -54,13 +54,13 @@ function decodeCursor(text: string): Cursor | undefined {
   }
 }
 
-const limit = queryInteger(1, 200).default(50);
+const limit = queryInteger(1, 200).default(50).describe('Items per page: 1 to 200, 50 unless given');
 
 /** Parameters of every list: `limit` (1 to 200, default 50) and `cursor`. */
 export const pageQuery = { limit, cursor: cursor.optional() };
 
 /** Seconds to wait for something new: 0 (default) to 25. */
-export const waitSeconds = queryInteger(0, 25).default(0);
+export const waitSeconds = queryInteger(0, 25).default(0).describe('0 to 25: seconds to wait for something new');
 
 /** Parameters of a feed (oldest first): `after` is the `nextCursor` of the answer before. */
 export const feedQuery = { limit, after: cursor.optional(), waitSeconds };

@@ -31,7 +31,7 @@ const imageUri = z
   .string()
   .max(512)
   .regex(
-    /^([a-zA-Z0-9.-]+(:\d{1,5})?\/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
+    /^([a-z0-9.-]+(:\d{1,5})?\/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
     rule('an image like public.ecr.aws/docker/library/python:3.13 is allowed'),
   );
 

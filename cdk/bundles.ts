@@ -40,9 +40,12 @@ const options = {
  * Bundles with esbuild, all functions in one pass (a process a function would take several times as long).
  *
  * @param root the folder with `lambdas/` and `agent/`
+ * @param folder where the bundles go; the CDK copies them into its own output
  */
-export function esbuildBundles(root = fileURLToPath(new URL('..', import.meta.url))): Bundles {
-  const folder = temporaryFolder();
+export function esbuildBundles(
+  root = fileURLToPath(new URL('..', import.meta.url)),
+  folder = temporaryFolder(),
+): Bundles {
   let functionsBuilt = false;
   return {
     functionCode(name) {
@@ -62,7 +65,6 @@ export function esbuildBundles(root = fileURLToPath(new URL('..', import.meta.ur
   };
 }
 
-/** The CDK copies assets into its own output, so the folder is gone at the end. */
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'rouse-bundles-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));

@@ -16,9 +16,8 @@ const listOf = (pattern: RegExp, wanted: string) =>
   list.refine((items) => items.every((item) => pattern.test(item)), `wanted ${wanted}, separated by commas`);
 
 const flag = z
-  .enum(['true', 'false'], 'wanted true or false')
-  .transform((value) => value === 'true')
-  .or(z.boolean('wanted true or false'));
+  .union([z.boolean(), z.enum(['true', 'false'])], 'wanted true or false')
+  .transform((value) => value === true || value === 'true');
 
 const concurrency = list
   .transform((items) => items.map((item) => item.split('=')))

@@ -73,11 +73,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
   });
   const onlyCluster = { ArnEquals: { 'ecs:cluster': compute.clusterArn } };
   const onTasks = (...actions: string[]) =>
-    allow(
-      actions,
-      [stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${compute.clusterName}/*` })],
-      onlyCluster,
-    );
+    allow(actions, [stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${compute.clusterName}/*` })]);
   // ListTasks is authorized on container instances, on Fargate too (Service Authorization Reference, ECS).
   const listTasks = allow(
     ['ecs:ListTasks'],

@@ -90,7 +90,7 @@ async function exchange(handle: Handle, incoming: IncomingMessage, outgoing: Ser
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const answer = await handle(fromHttp(incoming, Buffer.concat(chunks)));
-    outgoing.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) });
+    outgoing.writeHead(answer.status, { 'content-length': Buffer.byteLength(answer.body), ...answer.headers });
     outgoing.end(incoming.method === 'HEAD' ? undefined : answer.body);
   } catch (error) {
     if (!(error instanceof ConnectionLost)) console.error(error);

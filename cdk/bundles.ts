@@ -15,7 +15,7 @@ export interface Bundles {
 }
 
 /**
- * Identifiers are kept, so that a stack trace in a log can be read; that costs a third of the size. The AWS SDK is
+ * Identifiers are kept, so that a stack trace in a log can be read; zipped, that is a fifth more. The AWS SDK is
  * bundled: the runtime's own copy is another version and slower to load. Its CommonJS parts call `require`, which an
  * ES module does not have.
  */

@@ -1,3 +1,5 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -30,17 +32,29 @@ export interface Resource {
 
 /** The template that the context makes, as a tree with `Ref`, `Fn::GetAtt` and `Fn::Join` flattened by `text`. */
 export class Synthesis {
-  readonly app: App;
   readonly stack: RouseStack;
   readonly template: Template;
   readonly resources: Readonly<Record<string, Resource>>;
+  /** Platforms of the Docker images that a deploy would build. */
+  readonly platforms: readonly string[];
 
   constructor(context: Record<string, string> = {}) {
-    this.app = new App({ analyticsReporting: false, treeMetadata: false, builtinCloudFormationValidation: false });
+    const outdir = mkdtempSync(join(tmpdir(), 'rouse-assembly-'));
+    const app = new App({
+      outdir,
+      analyticsReporting: false,
+      treeMetadata: false,
+      builtinCloudFormationValidation: false,
+    });
     const { stackName, ...props } = readSettings((key) => context[key]);
-    this.stack = new RouseStack(this.app, stackName, { ...props, bundles: placeholders });
+    this.stack = new RouseStack(app, stackName, { ...props, bundles: placeholders });
     this.template = Template.fromStack(this.stack);
     this.resources = this.template.toJSON().Resources;
+    const { dockerImages = {} } = JSON.parse(readFileSync(join(outdir, `${stackName}.assets.json`), 'utf8')) as {
+      dockerImages?: Record<string, { source: { platform: string } }>;
+    };
+    this.platforms = Object.values(dockerImages).map(({ source }) => source.platform);
+    rmSync(outdir, { recursive: true });
   }
 
   /** The only resource whose logical id starts so and ends in the CDK's hash, or in nothing. */

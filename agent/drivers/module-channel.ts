@@ -1,0 +1,44 @@
+import type { Json, OutputSpec } from '../protocol.ts';
+
+/** What `run(task, ctx)` of a module gets as `task`. */
+export interface ModuleTask {
+  id: string;
+  input: Json;
+  metadata: Record<string, Json>;
+  output: OutputSpec;
+}
+
+/** What `run(task, ctx)` of a module gets as `ctx`. */
+export interface ModuleContext {
+  taskId: string;
+  agentId: string;
+  /** Rises with every claim of the task; the first is 1. */
+  attempt: number;
+  /** Absolute path of the agent's files; also the working directory. */
+  workspace: string;
+  /** Aborts when the task is cancelled, times out or its container stops; SIGKILL follows after the grace. */
+  signal: AbortSignal;
+  /** Adds a line to the task's log. */
+  log(line: string): void;
+  /** Shows any JSON value as the task's `progress`. */
+  progress(value: Json): void;
+  /** Keeps the agent from idling for so many seconds after this task. */
+  activity(seconds: number): void;
+  /** Adds to the task's usage. */
+  tokens(usage: { input?: number; output?: number }): void;
+}
+
+/** The one message to the runner. */
+export interface ToRunner {
+  path: string;
+  task: ModuleTask;
+  context: Pick<ModuleContext, 'agentId' | 'attempt' | 'workspace'>;
+}
+
+export type FromRunner =
+  | { type: 'log'; line: string }
+  | { type: 'progress'; value: Json }
+  | { type: 'activity'; seconds: number }
+  | { type: 'tokens'; input: number; output: number }
+  | { type: 'returned'; value: Json }
+  | { type: 'threw'; message: string; code?: string; retryAfterSeconds?: number };

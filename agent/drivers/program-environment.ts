@@ -1,0 +1,26 @@
+import type { DriverSetting } from './driver.ts';
+
+/** The shim's own business: no program needs these, and some would let it act as the shim. */
+const shimOnly =
+  /^(ROUSE_(?!NODE$)|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN)$|NODE_CHANNEL_|NODE_OPTIONS$)/;
+
+/**
+ * The environment of a task's program: the container's (PATH, secrets, the task role's credentials endpoint), what the
+ * template sets, and which task this is. The shim's credentials and token are in no environment at all.
+ */
+export function programEnvironment(setting: DriverSetting, taskId: string, attempt: number): Record<string, string> {
+  const { containerEnv, config, user } = setting;
+  const inherited = Object.entries(containerEnv).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !shimOnly.test(entry[0]),
+  );
+  return {
+    ...Object.fromEntries(inherited),
+    ...(user === null ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name }),
+    ...config.env,
+    ROUSE_TASK_ID: taskId,
+    ROUSE_AGENT_ID: setting.agentId,
+    ROUSE_RUNTIME_ID: setting.runtimeId,
+    ROUSE_ATTEMPT: String(attempt),
+    ROUSE_WORKSPACE: setting.workspace,
+  };
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { backoffMs } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import type { Environment } from './environment.ts';
+import { readTaskRoleCredentials, signIdentity } from './identity.ts';
+import type { Log } from './log.ts';
+import type { BrokeredCredentials, Enrolment } from './protocol.ts';
+import { RefusedError, type RuntimeClient, UnreachableError } from './runtime-client.ts';
+
+export interface EnrolmentDependencies {
+  environment: Environment;
+  env: NodeJS.ProcessEnv;
+  client: RuntimeClient;
+  clock: Clock;
+  fetch: typeof fetch;
+  log: Log;
+}
+
+/** What enrolling gives: the answer, and the credentials of the moment. */
+export interface Session {
+  enrolment: Enrolment;
+  credentials(): BrokeredCredentials;
+  /** Renews token and credentials at three quarters of their life until the signal aborts. */
+  keepFresh(signal: AbortSignal): Promise<void>;
+}
+
+/** How long an agent without answer keeps trying; the launch deadline of the server is shorter. */
+const enrolPatienceMs = 10 * 60_000;
+
+/**
+ * Enrols this runtime. Network errors, 429 and 5xx are tried again for 10 minutes, each time with a fresh signature
+ * but the same nonce. Null if SIGTERM comes first. Throws `DisplacedError` where the API refuses, `UnreachableError` where it never answers.
+ */
+export async function enrol(deps: EnrolmentDependencies, terminated: AbortSignal): Promise<Session | null> {
+  const { environment, client, clock } = deps;
+  const nonce = randomBytes(32).toString('base64');
+  const enrolment = await withFreshSignature(
+    deps,
+    (identity) =>
+      client.enroll(
+        {
+          runtimeId: environment.runtimeId,
+          agentId: environment.agentId,
+          tenant: environment.tenant,
+          nonce,
+          identity,
+        },
+        { patienceMs: 0, signal: terminated },
+      ),
+    terminated,
+  );
+  if (enrolment === null) return null;
+  client.useToken(enrolment.token);
+  let credentials = enrolment.credentials;
+  let renewAt = threeQuarters(clock.now(), enrolment.tokenExpiresAt, credentials.expiration);
+
+  async function renew(signal: AbortSignal): Promise<void> {
+    try {
+      const renewal = await client.renew(nonce, { signal });
+      client.useToken(renewal.token);
+      credentials = renewal.credentials;
+      renewAt = threeQuarters(clock.now(), renewal.tokenExpiresAt, credentials.expiration);
+    } catch (error) {
+      if (signal.aborted) return;
+      deps.log.error('renewal failed', { error });
+      // The old ones have a quarter of their life left.
+      renewAt = clock.now() + 10_000;
+    }
+  }
+
+  return {
+    enrolment,
+    credentials: () => credentials,
+    async keepFresh(signal) {
+      while (!signal.aborted) {
+        await clock.sleep(renewAt - clock.now(), signal);
+        if (!signal.aborted && clock.now() >= renewAt) await renew(signal);
+      }
+    },
+  };
+}
+
+async function withFreshSignature<T>(
+  { environment, env, clock, fetch, log }: EnrolmentDependencies,
+  send: (identity: object) => Promise<T>,
+  terminated: AbortSignal,
+): Promise<T | null> {
+  const until = clock.now() + enrolPatienceMs;
+  for (let tries = 1; ; tries++) {
+    try {
+      const credentials = await readTaskRoleCredentials(env, fetch);
+      return await send(await signIdentity(credentials, { ...environment, now: clock.now() }));
+    } catch (error) {
+      if (error instanceof RefusedError) throw error;
+      if (terminated.aborted) return null;
+      const delayMs = backoffMs(tries);
+      if (clock.now() + delayMs > until) {
+        throw new UnreachableError('The shim could not enrol for 10 minutes and gives up.', { cause: error });
+      }
+      log.error('enrolment did not get through; trying again', { error, tries });
+      await clock.sleep(delayMs, terminated);
+    }
+  }
+}
+
+function threeQuarters(now: number, ...expirations: string[]): number {
+  const soonest = Math.min(...expirations.map((expiration) => Date.parse(expiration)));
+  return now + Math.max(1_000, (soonest - now) * 0.75);
+}

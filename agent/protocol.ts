@@ -1,0 +1,122 @@
+/** The runtime protocol as the shim sees it; `docs/architecture.md` is its specification. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export type DriverConfig = { type: 'command'; command: string[] } | { type: 'module'; path: string };
+
+export interface RuntimeConfig {
+  driver: DriverConfig;
+  env: Record<string, string>;
+  user: string | null;
+  concurrency: number;
+  idleTimeoutSeconds: number;
+  maxLifetimeSeconds: number;
+  stopTimeoutSeconds: number;
+  cancelGraceSeconds: number;
+  heartbeatSeconds: number;
+  workspace: { enabled: boolean; save: 'task' | 'stop'; minSaveIntervalSeconds: number };
+}
+
+export interface BrokeredCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken: string;
+  expiration: string;
+}
+
+export interface WorkspacePointer {
+  generation: number;
+  manifestKey: string;
+  manifestSha256: string;
+}
+
+export interface Storage {
+  bucket: string;
+  readPrefix: string;
+  writePrefix: string;
+}
+
+export interface Enrolment {
+  token: string;
+  tokenExpiresAt: string;
+  tenant: string;
+  agent: { id: string; name: string };
+  runtime: { id: string; startedAt: string };
+  config: RuntimeConfig;
+  credentials: BrokeredCredentials;
+  bell: { queueUrl: string };
+  storage: Storage;
+  workspace: WorkspacePointer | null;
+  maxInlineBytes: number;
+}
+
+export interface Renewal {
+  token: string;
+  tokenExpiresAt: string;
+  credentials: BrokeredCredentials;
+}
+
+export interface OutputSpec {
+  type: 'text' | 'json' | 'files';
+  schema?: Record<string, unknown> | boolean;
+  files?: string[];
+}
+
+export interface ClaimedTask {
+  id: string;
+  fence: number;
+  place: string;
+  input?: Json;
+  inputUrl?: string;
+  output?: OutputSpec | null;
+  timeoutSeconds: number;
+  leaseSeconds: number;
+  metadata?: Record<string, Json> | null;
+}
+
+export type StopOrder = { reason: string; force: boolean };
+
+export interface Instructions {
+  tasks: ClaimedTask[];
+  cancel: { taskId: string; fence: number }[];
+  stop: StopOrder | null;
+  nextDueAt: string | null;
+}
+
+export interface LogLine {
+  time: string;
+  stream: 'stdout' | 'stderr' | 'system';
+  line: string;
+}
+
+export interface Usage {
+  wallSeconds: number;
+  vcpuSeconds: number;
+  memoryGiBSeconds: number;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+export type TaskOutput = { output: Json } | { outputRef: { key: string; bytes: number } };
+
+export interface Failure {
+  code: string;
+  message: string;
+  retryAfterSeconds?: number;
+}
+
+export interface Settled {
+  status: string;
+  instructions: Instructions;
+}
+
+export interface GenerationReport {
+  generation: number;
+  parent: number | null;
+  manifestKey: string;
+  manifestSha256: string;
+  bytes: number;
+  files: number;
+}
+
+export type StopReason = 'idle' | 'requested' | 'lifetime' | 'signal' | 'workspace_failed';

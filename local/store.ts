@@ -16,6 +16,8 @@ export interface StoredMap<T> {
 /** Where the services keep their state: in memory, written through to SQLite when a folder is given. */
 export interface Store {
   map<T>(name: string): StoredMap<T>;
+  /** Runs `writes`; after a crash all of its changes are there, or none. It must not throw or wait. */
+  atomically(writes: () => void): void;
   /** Folder for files (S3 objects, containers' workspaces), or undefined when nothing persists. */
   readonly folder: string | undefined;
   close(): void;
@@ -26,6 +28,10 @@ export class MemoryStore implements Store {
 
   map<T>(_name: string): StoredMap<T> {
     return new Map<string, T>();
+  }
+
+  atomically(writes: () => void): void {
+    writes();
   }
 
   close(): void {}
@@ -78,6 +84,19 @@ export class SqliteStore implements Store {
         return memory.size;
       },
     };
+  }
+
+  atomically(writes: () => void): void {
+    if (this.db.isTransaction) {
+      writes();
+      return;
+    }
+    this.db.exec('BEGIN');
+    try {
+      writes();
+    } finally {
+      this.db.exec('COMMIT');
+    }
   }
 
   close(): void {

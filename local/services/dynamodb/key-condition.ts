@@ -1,0 +1,125 @@
+/** KeyConditionExpression: one partition, and a range of its sort keys. */
+import { invalidValue, validationError } from './errors.ts';
+import { partitionText, type SortRange, sortText, type Walk } from './rows.ts';
+import type { KeySchema } from './schema.ts';
+import type { Condition, Operand } from './syntax.ts';
+import { type AttributeValue, type KeyType, typeOf } from './value.ts';
+
+interface Part {
+  attribute: string;
+  operator: '=' | '<' | '<=' | '>' | '>=' | 'BETWEEN' | 'begins_with';
+  values: AttributeValue[];
+}
+
+const everything: SortRange = { below: () => false, above: () => false };
+
+/** @throws ValidationException when the condition isn't an equality of the partition key and at most one of the sort key */
+export function keyRange(
+  condition: Condition,
+  keys: KeySchema,
+  types: Record<string, KeyType>,
+): NonNullable<Walk['partition']> {
+  const parts = partsOf(condition);
+  const attributes = parts.map((part) => part.attribute);
+  if (new Set(attributes).size < attributes.length)
+    throw validationError('KeyConditionExpressions must only contain one condition per key');
+  const partition = parts.find((part) => part.attribute === keys.partition);
+  if (!partition) throw validationError(`Query condition missed key schema element: ${keys.partition}`);
+  const rest = parts.filter((part) => part !== partition);
+  const sort = rest.find((part) => part.attribute === keys.sort);
+  if (rest.length > 1 || (rest.length === 1 && !sort)) {
+    const missed = keys.sort !== undefined && !sort ? keys.sort : undefined;
+    throw validationError(
+      missed === undefined
+        ? 'Query key condition not supported'
+        : `Query condition missed key schema element: ${missed}`,
+    );
+  }
+  if (partition.operator !== '=') throw validationError('Query key condition not supported');
+  for (const part of parts) checkTypes(part, types[part.attribute]!);
+  return { value: partitionText(partition.values[0]!), range: sort ? rangeOf(sort) : everything };
+}
+
+function partsOf(condition: Condition): Part[] {
+  switch (condition.kind) {
+    case 'and':
+      return [...partsOf(condition.left), ...partsOf(condition.right)];
+    case 'comparison': {
+      const { operator, left, right } = condition;
+      if (operator === '<>') throw unsupportedOperator('<>');
+      return [{ attribute: attributeOf(left), operator, values: [operandValue(right)] }];
+    }
+    case 'between':
+      return [
+        {
+          attribute: attributeOf(condition.operand),
+          operator: 'BETWEEN',
+          values: [operandValue(condition.low), operandValue(condition.high)],
+        },
+      ];
+    case 'test': {
+      const { name, args } = condition.call;
+      if (name !== 'begins_with') throw unsupportedOperator(name);
+      return [{ attribute: attributeOf(args[0]!), operator: 'begins_with', values: [operandValue(args[1]!)] }];
+    }
+    default:
+      throw unsupportedOperator(condition.kind.toUpperCase());
+  }
+}
+
+function attributeOf(operand: Operand): string {
+  if (operand.kind !== 'path') throw invalidCondition();
+  if (operand.path.length > 1)
+    throw validationError(
+      'Invalid KeyConditionExpression: KeyConditionExpressions cannot have conditions on nested attributes',
+    );
+  return String(operand.path[0]);
+}
+
+function operandValue(operand: Operand): AttributeValue {
+  if (operand.kind === 'value') return operand.value;
+  throw invalidCondition();
+}
+
+function invalidCondition() {
+  return validationError('Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition');
+}
+
+function unsupportedOperator(operator: string) {
+  return validationError(`Invalid operator used in KeyConditionExpression: ${operator}`);
+}
+
+function checkTypes(part: Part, type: KeyType): void {
+  for (const value of part.values) {
+    if (typeOf(value) !== type || (part.operator === 'begins_with' && type === 'N'))
+      throw invalidValue('Condition parameter type does not match schema type');
+    if (value.S === '' || value.B === '')
+      throw validationError(
+        `One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty ${value.S === '' ? 'string' : 'binary'} value. Key: ${part.attribute}`,
+      );
+  }
+}
+
+function rangeOf({ operator, values }: Part): SortRange {
+  const value = sortText(values[0]!);
+  switch (operator) {
+    case '=':
+      return { below: (sort) => sort < value, above: (sort) => sort > value };
+    case '<':
+      return { below: () => false, above: (sort) => sort >= value };
+    case '<=':
+      return { below: () => false, above: (sort) => sort > value };
+    case '>':
+      return { below: (sort) => sort <= value, above: () => false };
+    case '>=':
+      return { below: (sort) => sort < value, above: () => false };
+    case 'BETWEEN': {
+      const high = sortText(values[1]!);
+      return { below: (sort) => sort < value, above: (sort) => sort > high };
+    }
+    case 'begins_with':
+      return { below: (sort) => sort < value, above: (sort) => sort > value && !sort.startsWith(value) };
+    default:
+      return operator satisfies never;
+  }
+}

@@ -6,6 +6,14 @@ import { ConnectionLost } from './wire.ts';
 
 export type Handle = (request: WireRequest) => Promise<WireResponse>;
 
+/** A {@link WireResponse} whose headers may repeat (`set-cookie` of the HTTP API). */
+export interface HttpAnswer {
+  status: number;
+  headers: Record<string, string | string[]>;
+  body: Uint8Array | string;
+}
+export type HttpHandle = (request: WireRequest) => Promise<HttpAnswer>;
+
 /** The parts of an SDK request that the in-process transport reads. */
 interface SdkRequest {
   method: string;
@@ -76,7 +84,7 @@ async function bytes(body: unknown): Promise<Uint8Array> {
 }
 
 /** Serves `handle` over HTTP on the loopback. `port` 0 takes any free one. */
-export async function listen(handle: Handle, port: number): Promise<{ port: number; close(): Promise<void> }> {
+export async function listen(handle: HttpHandle, port: number): Promise<{ port: number; close(): Promise<void> }> {
   const server = createServer((incoming, outgoing) => void exchange(handle, incoming, outgoing));
   server.keepAliveTimeout = 65_000;
   await new Promise<void>((resolve, reject) => {
@@ -86,7 +94,7 @@ export async function listen(handle: Handle, port: number): Promise<{ port: numb
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
 }
 
-async function exchange(handle: Handle, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function exchange(handle: HttpHandle, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);

@@ -25,6 +25,8 @@ export async function listenToBell(deps: BellDependencies, signal: AbortSignal):
     ...(deps.endpointUrl ? { endpoint: deps.endpointUrl } : {}),
     credentials: async () => sdkCredentials(deps.credentials()),
     maxAttempts: 1,
+    // Rings have no content that could be damaged.
+    md5: false,
   });
   let failures = 0;
   while (!signal.aborted) {

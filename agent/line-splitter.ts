@@ -7,12 +7,14 @@ const carriageReturn = 0x0d;
 
 /**
  * Splits a byte stream into lines without ever holding more of a line than is kept. Works on bytes so that a character
- * that arrives in two chunks stays whole; what is not UTF-8 becomes replacement characters.
+ * that arrives in two chunks stays whole; what is not UTF-8 becomes replacement characters. `onLine` says whether more
+ * lines are wanted: a program that writes gigabytes must not cost their splitting.
  */
-export function makeLineSplitter(onLine: (line: string) => void) {
+export function makeLineSplitter(onLine: (line: string) => boolean) {
   let kept: Buffer[] = [];
   let keptBytes = 0;
   let cut = false;
+  let wanted = true;
 
   function keep(piece: Buffer): void {
     const room = longestLineBytes - keptBytes;
@@ -27,7 +29,7 @@ export function makeLineSplitter(onLine: (line: string) => void) {
   function emit(): void {
     let line = Buffer.concat(kept);
     if (!cut && line.at(-1) === carriageReturn) line = line.subarray(0, -1);
-    onLine(cut ? cutLine(line) : line.toString('utf8'));
+    wanted = onLine(cut ? cutLine(line) : line.toString('utf8'));
     kept = [];
     keptBytes = 0;
     cut = false;
@@ -35,8 +37,9 @@ export function makeLineSplitter(onLine: (line: string) => void) {
 
   return {
     push(chunk: Buffer): void {
+      if (!wanted) return;
       let start = 0;
-      for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
+      for (let end = chunk.indexOf(newline); wanted && end !== -1; end = chunk.indexOf(newline, start)) {
         keep(chunk.subarray(start, end));
         emit();
         start = end + 1;
@@ -45,7 +48,7 @@ export function makeLineSplitter(onLine: (line: string) => void) {
     },
     /** Emits the last line if it had no newline. */
     end(): void {
-      if (keptBytes > 0) emit();
+      if (wanted && keptBytes > 0) emit();
     },
   };
 }

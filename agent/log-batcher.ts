@@ -12,7 +12,8 @@ const attemptBytes = 5 * 1024 * 1024;
 const spacingMs = 1_000;
 
 export interface LogBatcher {
-  line(stream: LogLine['stream'], text: string): void;
+  /** Adds a line; false when no more lines are kept. */
+  line(stream: LogLine['stream'], text: string): boolean;
   progress(value: Json): void;
   /** Sends all there is, in order. Rejects when a send does. */
   flush(): Promise<void>;
@@ -71,12 +72,13 @@ export function makeLogBatcher(
 
   return {
     line(stream, text) {
-      if (full || dropped.signal.aborted) return;
+      if (full || dropped.signal.aborted) return false;
       const line = fitLine(text);
       countedBytes += Buffer.byteLength(line) + 32;
       full = countedBytes > attemptBytes;
       if (full) add('system', 'The log of this attempt has reached 5 MiB; what follows is not kept.');
       else add(stream, line);
+      return !full;
     },
     progress(value) {
       if (dropped.signal.aborted) return;

@@ -106,6 +106,8 @@ export class Loop {
   async #step(): Promise<Exit | null> {
     const { clock, keeper } = this.#deps;
     const now = clock.now();
+    // A ring goes before leaving: a runtime with no idle time at all still claims once.
+    if (this.#rung && now >= this.#claimAt()) return await this.#claim();
     if (this.#running.size === 0 && now >= this.#leaveAt()) return await this.#leave(this.#stop?.reason ?? 'idle');
     if (now >= this.#claimAt()) return await this.#claim();
     const saveAt = this.#running.size === 0 ? (keeper.dueAt() ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;

@@ -58,16 +58,14 @@ function parseJson(text: string): { value: Json } | { failure: Failure } {
 
 async function checkSchema(value: Json, { schema }: OutputSpec): Promise<Failure | null> {
   if (schema === undefined || schema === null) return null;
-  const { Ajv2020 } = await import('ajv/dist/2020.js');
-  const ajv = new Ajv2020({ allErrors: true, strict: false, logger: false, validateFormats: false });
+  const { compileJsonSchema } = await import('../lib/http/schemas/json-schema.ts');
   try {
-    const valid = ajv.validate(schema, value);
-    if (valid) return null;
+    const mismatch = compileJsonSchema(schema)(value);
+    if (mismatch === null) return null;
+    return { code: 'output_invalid', message: `The output does not fit the task's schema: ${mismatch}.` };
   } catch (error) {
     return { code: 'output_invalid', message: `The task's output schema can't be used: ${describeError(error)}.` };
   }
-  const issues = (ajv.errors ?? []).slice(0, 5).map((issue) => `${issue.instancePath || '/'} ${issue.message}`);
-  return { code: 'output_invalid', message: `The output does not fit the task's schema: ${issues.join('; ')}.` };
 }
 
 /** The regular files of the workspace that match, with their hashes. What links out of the workspace is left out. */

@@ -52,6 +52,9 @@ export interface ClientDependencies {
 }
 
 const defaultPatienceMs = 10 * 60_000;
+/** What the API takes, in characters. */
+const mostMessageLength = 16_384;
+const mostDetailLength = 4_096;
 /** The runtime function itself gives up after 29 s. */
 const callTimeoutMs = 32_000;
 
@@ -134,7 +137,11 @@ export function makeRuntimeClient(deps: ClientDependencies) {
     complete: (task: TaskAddress, output: TaskOutput, usage: Usage, slots: number, options?: CallOptions) =>
       call<Settled>(onTask(task, 'complete'), { ...held(task), ...output, usage, slots }, options),
     fail: (task: TaskAddress, failure: Failure, usage: Usage, slots: number, options?: CallOptions) =>
-      call<Settled>(onTask(task, 'fail'), { ...held(task), ...failure, usage, slots }, options),
+      call<Settled>(
+        onTask(task, 'fail'),
+        { ...held(task), ...failure, message: failure.message.slice(0, mostMessageLength), usage, slots },
+        options,
+      ),
     release: (task: TaskAddress, reason: string, slots: number, options?: CallOptions) =>
       call<Settled>(onTask(task, 'release'), { ...held(task), reason, slots }, options),
     outputUrl: (task: TaskAddress, bytes: number, options?: CallOptions) =>
@@ -145,7 +152,7 @@ export function makeRuntimeClient(deps: ClientDependencies) {
     stop: (reason: StopReason, detail: string | undefined, options?: CallOptions) =>
       call<{ stop: boolean; instructions: Instructions }>(
         'stop',
-        detail === undefined ? { reason } : { reason, detail },
+        detail === undefined ? { reason } : { reason, detail: detail.slice(0, mostDetailLength) },
         options,
       ),
   };

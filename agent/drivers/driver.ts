@@ -24,7 +24,8 @@ export interface DriverTask {
   task: ClaimedTask;
   /** A string goes to the program as it is, bytes as they are, anything else as JSON. */
   input: Json | Buffer;
-  onLine(stream: LogLine['stream'], line: string): void;
+  /** Logs a line; false when no more are wanted. */
+  onLine(stream: LogLine['stream'], line: string): boolean;
   onProgress(value: Json): void;
   onActivity(seconds: number): void;
   onTokens(input: number, output: number): void;

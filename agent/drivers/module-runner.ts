@@ -39,10 +39,29 @@ function contextOf(order: ToRunner, signal: AbortSignal): ModuleContext {
     log: (line) => {
       for (const part of String(line).split('\n')) tell({ type: 'log', line: part });
     },
-    progress: (value) => tell({ type: 'progress', value: asJson(value) }),
-    activity: (seconds) => tell({ type: 'activity', seconds: Number(seconds) }),
-    tokens: ({ input = 0, output = 0 }) => tell({ type: 'tokens', input, output }),
+    progress: (value) => tell({ type: 'progress', value: checkProgress(asJson(value)) }),
+    activity: (seconds) => tell({ type: 'activity', seconds: checkNumber('ctx.activity()', seconds, 86_400) }),
+    tokens: ({ input = 0, output = 0 }) =>
+      tell({
+        type: 'tokens',
+        input: checkNumber('ctx.tokens() input', input, Number.MAX_SAFE_INTEGER),
+        output: checkNumber('ctx.tokens() output', output, Number.MAX_SAFE_INTEGER),
+      }),
   };
+}
+
+/** The API takes no more, and would refuse the log lines that travel with it. */
+const mostProgressBytes = 4096;
+
+function checkNumber(what: string, value: unknown, most: number): number {
+  if (typeof value === 'number' && value >= 0 && value <= most) return value;
+  throw new Error(`${what} was given ${String(value)}; a number from 0 to ${most} is allowed.`);
+}
+
+function checkProgress(value: Json): Json {
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  if (bytes <= mostProgressBytes) return value;
+  throw new Error(`ctx.progress() was given ${bytes} bytes of JSON; at most ${mostProgressBytes} are allowed.`);
 }
 
 /** `undefined` becomes null; what JSON can't say (a cycle, a bigint) throws a sentence. */
@@ -60,7 +79,9 @@ function failureOf(error: unknown): FromRunner {
   return {
     type: 'threw',
     message: (error instanceof Error && error.message) || String(error),
-    ...(typeof code === 'string' && /^[a-z][a-z0-9_]{0,63}$/.test(code) ? { code } : {}),
-    ...(typeof retryAfterSeconds === 'number' && retryAfterSeconds >= 0 ? { retryAfterSeconds } : {}),
+    ...(typeof code === 'string' && /^[a-z][a-z0-9_]{0,62}$/.test(code) ? { code } : {}),
+    ...(typeof retryAfterSeconds === 'number' && retryAfterSeconds >= 0
+      ? { retryAfterSeconds: Math.min(retryAfterSeconds, 86_400) }
+      : {}),
   };
 }

@@ -44,7 +44,8 @@ function listen(child: ChildProcess, run: DriverTask): Answer {
   child.on('message', (message: FromRunner) => {
     switch (message.type) {
       case 'log':
-        return run.onLine('stdout', message.line);
+        run.onLine('stdout', message.line);
+        return;
       case 'progress':
         return run.onProgress(message.value);
       case 'activity':

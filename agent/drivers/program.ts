@@ -50,7 +50,7 @@ export function startProgram(
   return { child, group, stderrTail: () => tail.toString('utf8'), ended: watch(child, group, command, setting) };
 }
 
-function streamLines(stream: ChildProcess['stdout'], onLine: (line: string) => void): void {
+function streamLines(stream: ChildProcess['stdout'], onLine: (line: string) => boolean): void {
   const splitter = makeLineSplitter(onLine);
   stream?.on('data', splitter.push);
   stream?.on('close', splitter.end);

@@ -1,0 +1,213 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Cloud } from './support/cloud.ts';
+import { isAlive } from './support/processes.ts';
+import { startCloud, startShim, temporaryFolder } from './support/shim.ts';
+
+let cloud: Cloud;
+beforeEach(async () => {
+  cloud = await startCloud();
+});
+
+function run(script: string, ...args: string[]): void {
+  cloud.config.driver = { type: 'command', command: ['bash', '-c', script, ...args] };
+}
+
+describe('a command that ends well', () => {
+  test('gets a string as it is and answers with its stdout as it is', async () => {
+    run('cat; echo " there"');
+    cloud.submit('tsk_1', { input: 'hello' });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      fence: 1,
+      place: 'place-of-tsk_1',
+      output: 'hello there\n',
+      slots: 1,
+    });
+  });
+
+  test('gets anything but a string as JSON', async () => {
+    cloud.submit('tsk_1', { input: { n: [1, null] } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: '{"n":[1,null]}' });
+  });
+
+  test('gets a large input from its URL byte for byte', async () => {
+    cloud.bucket.objects.set('uploads/one', Buffer.from([0xff, 0x00, 0x0a]));
+    run('od -An -tx1 | tr -d " \\n"');
+    cloud.submit('tsk_1', { input: undefined, inputUrl: `${cloud.url}/bucket/uploads/one` });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: 'ff000a' });
+  });
+
+  test('need not read its input', async () => {
+    run('exec 0<&-; echo done');
+    cloud.submit('tsk_1', { input: 'x'.repeat(1_000_000) });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: 'done\n' });
+  });
+
+  test('answers with parsed JSON where JSON was asked for', async () => {
+    cloud.submit('tsk_1', { input: { a: 1 }, output: { type: 'json', schema: { type: 'object', required: ['a'] } } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: { a: 1 } });
+  });
+
+  test('answers with the files that match, and never with what links out of the workspace', async () => {
+    run(
+      'mkdir -p out && printf abc > out/ä.md && ln -s /etc/hostname out/b.md && ln -s /etc out/etc && echo x > c.txt',
+    );
+    cloud.submit('tsk_1', { output: { type: 'files', files: ['**/*.md', 'out/etc/hosts'] } });
+    startShim(cloud);
+    const sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: { files: [{ path: 'out/ä.md', bytes: 3, sha256 }] },
+    });
+  });
+
+  test('has a large output brought to S3', async () => {
+    cloud.maxInlineBytes = 1000;
+    run('head -c 5000 /dev/zero | tr "\\0" a');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      outputRef: { key: 'tasks/output', bytes: 5000 },
+    });
+    expect(cloud.bucket.objects.get('tasks/output')?.toString()).toBe('a'.repeat(5000));
+  });
+
+  test('is charged for its part of the container', async () => {
+    cloud.config.concurrency = 2;
+    run('sleep 0.3');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    const { usage } = (await cloud.called('tasks/tsk_1/complete')) as { usage: Record<string, number> };
+    expect(usage.wallSeconds).toBeGreaterThan(0.29);
+    expect(usage.vcpuSeconds).toBeCloseTo(usage.wallSeconds! * 0.25, 2);
+    expect(usage.memoryGiBSeconds).toBeCloseTo(usage.wallSeconds! * 0.5, 2);
+  });
+
+  test('takes what it left running with it', async () => {
+    run('sleep 1000 & echo $!');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    const { output } = (await cloud.called('tasks/tsk_1/complete')) as { output: string };
+    expect(isAlive(Number(output))).toBe(false);
+  });
+});
+
+describe('a command that fails', () => {
+  const failures: [string, string, object][] = [
+    ['with its exit code and the last of stderr', 'echo no luck >&2; exit 7', { code: 'exit_7', message: 'no luck' }],
+    [
+      'with a sentence where stderr is empty',
+      'exit 3',
+      { code: 'exit_3', message: expect.stringContaining('exit code 3') },
+    ],
+    ['with 128 and the signal that killed it', 'kill -SEGV $$', { code: 'exit_139' }],
+  ];
+  test.each(failures)('fails the task %s', async (_title, script, expected) => {
+    run(script);
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject(expected);
+  });
+
+  test('keeps only the last 2 KiB of stderr', async () => {
+    run('head -c 10000 /dev/zero | tr "\\0" x >&2; echo -n end >&2; exit 1');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    const { message } = (await cloud.called('tasks/tsk_1/fail')) as { message: string };
+    expect(message).toHaveLength(2048);
+    expect(message.endsWith('xend')).toBe(true);
+  });
+
+  test('is named where it does not exist', async () => {
+    cloud.config.driver = { type: 'command', command: ['no-such-program', 'x'] };
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'command_not_found',
+      message: expect.stringContaining('"no-such-program" was not found'),
+    });
+  });
+
+  test('is named where it may not be executed', async () => {
+    const workspace = temporaryFolder();
+    writeFileSync(join(workspace, 'script'), 'echo', { mode: 0o644 });
+    cloud.config.driver = { type: 'command', command: ['./script'] };
+    cloud.submit('tsk_1');
+    startShim(cloud, { workspace });
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'command_not_found',
+      message: expect.stringContaining('chmod +x'),
+    });
+  });
+
+  test('fails with output_invalid where stdout is not the JSON that was asked for', async () => {
+    run('echo not json');
+    cloud.submit('tsk_1', { output: { type: 'json' } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'output_invalid',
+      message: expect.stringContaining('not json'),
+    });
+  });
+
+  test('fails with output_invalid where the JSON does not fit the schema', async () => {
+    cloud.submit('tsk_1', {
+      input: { a: 'x' },
+      output: { type: 'json', schema: { properties: { a: { type: 'number' } } } },
+    });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'output_invalid',
+      message: expect.stringContaining('output/a must be number'),
+    });
+  });
+
+  test('is stopped when it writes more than 100 MB', async () => {
+    run('yes');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'output_too_large' });
+  });
+
+  test('fails with input_unavailable where its input is gone', async () => {
+    cloud.submit('tsk_1', { input: undefined, inputUrl: `${cloud.url}/bucket/uploads/none` });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'input_unavailable' });
+  });
+});
+
+describe('the environment of a command', () => {
+  test('tells which task it is, and holds what the container and the template set', async () => {
+    cloud.config.env = { GREETING: 'hi' };
+    run(
+      'echo "$ROUSE_TASK_ID $ROUSE_AGENT_ID $ROUSE_RUNTIME_ID $ROUSE_ATTEMPT $GREETING $CONTAINER"; [ "$PWD" = "$ROUSE_WORKSPACE" ]',
+    );
+    cloud.submit('tsk_1', { fence: 4 });
+    startShim(cloud, { env: { CONTAINER: 'secret-of-the-agent' } });
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: 'tsk_1 agt_01ARZ3NDEKTSV4RRFFQ69G5FAV rt_01BX5ZZKBKACTAV9WQ69G5FAVX 4 hi secret-of-the-agent\n',
+    });
+  });
+
+  test('has neither the token nor the credentials of the shim, but keeps the task role', async () => {
+    run('env');
+    cloud.submit('tsk_1');
+    const env = {
+      AWS_ACCESS_KEY_ID: 'STATIC',
+      AWS_SECRET_ACCESS_KEY: 'static-secret',
+      AWS_SESSION_TOKEN: 'static-token',
+    };
+    const shim = startShim(cloud, { env });
+    const { output } = (await cloud.called('tasks/tsk_1/complete')) as { output: string };
+    expect(output).toContain('AWS_CONTAINER_CREDENTIALS_FULL_URI=');
+    for (const secret of [/token-\d/, /brokered/i, /static/i, /task-role-secret/, /ROUSE_API_URL/]) {
+      expect(output).not.toMatch(secret);
+      expect(shim.log.join('')).not.toMatch(secret);
+    }
+  });
+});

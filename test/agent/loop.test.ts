@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest';
+import { makeLog } from '../../agent/log.ts';
+import { type Exit, Loop } from '../../agent/loop.ts';
+import type { ClaimedTask, Instructions } from '../../agent/protocol.ts';
+import { makeRuntimeClient } from '../../agent/runtime-client.ts';
+import { splitStopBudget } from '../../agent/stop-budget.ts';
+import type { TaskRun } from '../../agent/task-run.ts';
+import { FakeClock } from './support/fake-clock.ts';
+
+/** A loop on a clock that stands still, with an API in a function and tasks that end when the test says so. */
+function makeWorld({ api = (_route: string): Partial<Instructions> | 'down' => ({}), ...config } = {}) {
+  const clock = new FakeClock();
+  const calls: { route: string; at: number; body: Record<string, unknown> }[] = [];
+  const runs: { task: ClaimedTask; events: string[]; end(): void }[] = [];
+  const startedAt = clock.now();
+  const client = makeRuntimeClient({
+    apiUrl: 'https://api',
+    clock,
+    async fetch(url, init) {
+      const route = String(url).replace('https://api/v1/runtime/', '');
+      calls.push({ route, at: (clock.now() - startedAt) / 1000, body: JSON.parse(String(init?.body)) });
+      const said = api(route);
+      if (said === 'down') throw new Error('the network is away');
+      const instructions = { tasks: [], cancel: [], stop: null, nextDueAt: null, ...said };
+      return Response.json(route === 'claim' ? instructions : { status: 'ok', stop: true, instructions });
+    },
+  });
+  const loop = new Loop({
+    client,
+    clock,
+    startedAt,
+    log: makeLog(() => {}),
+    keeper: {
+      enter: async () => () => {},
+      saveAfterTask: async () => {},
+      dueAt: () => null,
+      saveNow: async () => void calls.push({ route: 'save', at: (clock.now() - startedAt) / 1000, body: {} }),
+    },
+    config: {
+      driver: { type: 'command', command: ['true'] },
+      env: {},
+      user: null,
+      concurrency: 2,
+      idleTimeoutSeconds: 300,
+      maxLifetimeSeconds: 3600,
+      stopTimeoutSeconds: 120,
+      cancelGraceSeconds: 10,
+      heartbeatSeconds: 60,
+      workspace: { enabled: true, save: 'task', minSaveIntervalSeconds: 30 },
+      ...config,
+    },
+    startTask(task, { settle }): TaskRun {
+      const { promise: finished, resolve } = Promise.withResolvers<void>();
+      const events: string[] = [];
+      const end = () => void settle((slots) => client.complete(task, { output: null }, usage, slots)).then(resolve);
+      runs.push({ task, events, end });
+      return {
+        task,
+        finished,
+        cancel: () => events.push('cancel'),
+        handBack: (reason, graceMs) => void events.push(`hand back ${reason} ${graceMs}`),
+        lose: () => {
+          events.push('lose');
+          resolve();
+        },
+      };
+    },
+  });
+  let exit: Exit | null = null;
+  void loop.run().then((value) => {
+    exit = value;
+  });
+  return {
+    clock,
+    calls,
+    runs,
+    loop,
+    exit: () => exit,
+    times: (route: string) => calls.filter((call) => call.route === route).map(({ at }) => at),
+  };
+}
+
+const usage = { wallSeconds: 0, vcpuSeconds: 0, memoryGiBSeconds: 0, inputTokens: 0, outputTokens: 0 };
+
+function task(id: string, fence = 1): ClaimedTask {
+  return { id, fence, place: 'p', input: null, timeoutSeconds: 60, leaseSeconds: 60 };
+}
+
+describe('an idle loop', () => {
+  test('claims every 30 s and leaves when it has idled long enough', async () => {
+    const world = makeWorld({ idleTimeoutSeconds: 100 });
+    await world.clock.advance(101_000);
+    expect(world.times('claim')).toEqual([0, 30, 60, 90]);
+    expect(world.times('save')).toEqual([100]);
+    expect(world.times('stop')).toEqual([100]);
+    expect(world.exit()).toEqual({ code: 0, why: 'idle' });
+  });
+
+  test('counts from the end of its last task', async () => {
+    const tasks = [task('one')];
+    const world = makeWorld({ idleTimeoutSeconds: 10, api: () => ({ tasks: tasks.splice(0) }) });
+    await world.clock.advance(50_000);
+    world.runs[0]?.end();
+    await world.clock.advance(9_000);
+    expect(world.exit()).toBeNull();
+    await world.clock.advance(1_000);
+    expect(world.times('stop')).toEqual([60]);
+  });
+
+  test('gives up with 1 when the API has been silent for 10 minutes', async () => {
+    const world = makeWorld({ idleTimeoutSeconds: 3600, api: () => 'down' });
+    await world.clock.advance(9 * 60_000);
+    expect(world.exit()).toBeNull();
+    await world.clock.advance(2 * 60_000);
+    expect(world.exit()).toMatchObject({ code: 1 });
+  });
+});
+
+describe('a busy loop', () => {
+  test('never offers the same place twice', async () => {
+    const tasks = [task('one'), task('two')];
+    const world = makeWorld({ api: () => ({ tasks: tasks.splice(0) }) });
+    await world.clock.advance(0);
+    world.runs[0]?.end();
+    world.runs[1]?.end();
+    await world.clock.advance(0);
+    const offers = world.calls.filter(({ route }) => route.endsWith('complete')).map(({ body }) => body.slots);
+    expect(offers).toEqual([1, 1]);
+  });
+
+  test('keeps its tasks while the API is away', async () => {
+    const tasks = [task('one')];
+    let down = false;
+    const world = makeWorld({ api: () => (down ? 'down' : { tasks: tasks.splice(0) }) });
+    await world.clock.advance(0);
+    down = true;
+    await world.clock.advance(20 * 60_000);
+    expect(world.exit()).toBeNull();
+    expect(world.runs[0]?.events).toEqual([]);
+  });
+
+  test('lets go of a task that comes again with a new fence', async () => {
+    const answers = [[task('one', 1)], [task('one', 2)], [task('one', 1)]];
+    const world = makeWorld({ concurrency: 3, api: () => ({ tasks: answers.shift() ?? [] }) });
+    await world.clock.advance(61_000);
+    expect(world.runs.map(({ task, events }) => [task.fence, events])).toEqual([
+      [1, ['lose']],
+      [2, []],
+    ]);
+  });
+
+  test('takes nothing more when its lifetime is over, and hands back what still runs after 10 minutes', async () => {
+    const tasks = [task('one')];
+    const world = makeWorld({ maxLifetimeSeconds: 100, api: () => ({ tasks: tasks.splice(0) }) });
+    await world.clock.advance(699_000);
+    expect(
+      world.calls.filter(({ route, at }) => route === 'claim' && at > 100).every(({ body }) => body.slots === 0),
+    ).toBe(true);
+    expect(world.runs[0]?.events).toEqual([]);
+    await world.clock.advance(1_000);
+    expect(world.runs[0]?.events).toEqual(['hand back stopping 10000']);
+  });
+});
+
+test('the time to stop is split as designed, and scaled', () => {
+  expect(splitStopBudget(120)).toEqual({ driversMs: 10_000, saveMs: 95_000, commitMs: 10_000 });
+  expect(splitStopBudget(12)).toEqual({ driversMs: 1_000, saveMs: 9_500, commitMs: 1_000 });
+});

@@ -1,0 +1,104 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Cloud } from './support/cloud.ts';
+import { isAlive } from './support/processes.ts';
+import { startCloud, startShim, temporaryFolder } from './support/shim.ts';
+
+let cloud: Cloud;
+beforeEach(async () => {
+  cloud = await startCloud();
+});
+
+/** Starts a shim whose agent is this module. */
+function startAgent(source: string) {
+  const root = temporaryFolder();
+  writeFileSync(join(root, 'agent.mjs'), source);
+  cloud.config.driver = { type: 'module', path: 'agent.mjs' };
+  return startShim(cloud, { env: { ROUSE_MODULE_ROOT: root } });
+}
+
+describe('a module', () => {
+  test('gets the task and its context, and answers with what run() returns', async () => {
+    cloud.submit('tsk_1', { input: { n: 2 }, metadata: { m: 1 }, output: { type: 'json' }, fence: 3 });
+    const { workspace } = startAgent(`
+      export async function run(task, ctx) {
+        const { signal, log, progress, activity, tokens, ...rest } = ctx;
+        return { task, rest, cwd: process.cwd(), aborted: signal.aborted };
+      }`);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: {
+        task: { id: 'tsk_1', input: { n: 2 }, metadata: { m: 1 }, output: { type: 'json' } },
+        rest: { taskId: 'tsk_1', agentId: 'agt_01ARZ3NDEKTSV4RRFFQ69G5FAV', attempt: 3, workspace },
+        cwd: workspace,
+        aborted: false,
+      },
+    });
+  });
+
+  test('logs, shows progress, counts tokens and keeps the agent awake', async () => {
+    cloud.config.idleTimeoutSeconds = 0;
+    cloud.submit('tsk_1');
+    const startedAt = Date.now();
+    const shim = startAgent(`
+      export async function run(task, ctx) {
+        ctx.log('by log'); console.log('by console'); console.error('by error');
+        ctx.progress({ step: 1 }); ctx.tokens({ input: 5, output: 7 }); ctx.activity(2);
+      }`);
+    const events = (await cloud.called('tasks/tsk_1/events')) as { lines: { line: string }[] };
+    expect(events).toMatchObject({ progress: { step: 1 } });
+    expect(events.lines.map(({ line }) => line).sort()).toEqual(['by console', 'by error', 'by log']);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: null,
+      usage: { inputTokens: 5, outputTokens: 7 },
+    });
+    expect(await cloud.called('activity')).toEqual({ seconds: 2 });
+    await shim.exit;
+    expect(Date.now() - startedAt).toBeGreaterThan(2000);
+  });
+
+  const failures: [string, string, object][] = [
+    ['throws', 'throw new Error("no luck")', { code: 'driver_failed', message: 'no luck' }],
+    [
+      'throws with a code and a delay',
+      'throw Object.assign(new Error("slow down"), { code: "rate_limited", retryAfterSeconds: 9 })',
+      { code: 'rate_limited', message: 'slow down', retryAfterSeconds: 9 },
+    ],
+    ['exits', 'process.exit(3)', { code: 'driver_failed', message: expect.stringContaining('exit code 3') }],
+    ['returns what is not JSON', 'return 1n', { code: 'driver_failed', message: expect.stringContaining('not JSON') }],
+  ];
+  test.each(failures)('fails its task when it %s', async (_title, body, expected) => {
+    cloud.submit('tsk_1');
+    startAgent(`export async function run() { ${body} }`);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject(expected);
+  });
+
+  test('fails its task when it does not exist or exports no run()', async () => {
+    cloud.submit('tsk_1');
+    startAgent('export const nothing = 1');
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      message: expect.stringContaining('no export named "run"'),
+    });
+  });
+
+  test('hears of a cancel by its signal', async () => {
+    cloud.submit('tsk_1', { leaseSeconds: 3 });
+    cloud.override('tasks/tsk_1/heartbeat', () => ({ status: 200, body: { cancel: true, leaseUntil: '' } }));
+    startAgent(`
+      export async function run(task, ctx) {
+        await new Promise((resolve) => { ctx.signal.onabort = resolve; setTimeout(resolve, 60_000); });
+        ctx.log('heard');
+      }`);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'cancelled' });
+    expect(await cloud.called('tasks/tsk_1/events')).toMatchObject({ lines: [{ line: 'heard' }] });
+  });
+
+  test('that hangs is killed at its time-out', async () => {
+    cloud.config.cancelGraceSeconds = 0.1;
+    cloud.submit('tsk_1', { timeoutSeconds: 1.5 });
+    startAgent('export function run() { console.log(process.pid); for (;;); }');
+    const { lines } = (await cloud.called('tasks/tsk_1/events')) as { lines: { line: string }[] };
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'timed_out' });
+    expect(isAlive(Number(lines[0]?.line))).toBe(false);
+  });
+});

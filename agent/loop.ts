@@ -50,6 +50,8 @@ const rememberedFences = 1_000;
 export class Loop {
   readonly #deps: LoopDependencies;
   readonly #running = new Map<string, TaskRun>();
+  /** Those of the running whose end is being reported: their places are free again. */
+  readonly #leaving = new Set<TaskRun>();
   readonly #fences = new Map<string, number>();
   readonly #slots;
   /** Aborts what the loop waits for, when nothing but its end matters any more. */
@@ -67,7 +69,7 @@ export class Loop {
 
   constructor(deps: LoopDependencies) {
     this.#deps = deps;
-    this.#slots = makeSlots(deps.config.concurrency, () => this.#running.size);
+    this.#slots = makeSlots(deps.config.concurrency, () => this.#running.size - this.#leaving.size);
     this.#activeUntil = deps.clock.now();
   }
 
@@ -164,7 +166,7 @@ export class Loop {
     this.#nextDueAt = null;
     const running = [...this.#running.values()].map(({ task }) => ({ taskId: task.id, fence: task.fence }));
     try {
-      await this.#slots.offer(0, this.#open(), async (slots) => {
+      await this.#slots.offer(this.#open(), async (slots) => {
         const instructions = await client.claim(slots, running, { patienceMs: 0, signal: this.#interrupt.signal });
         this.#obey(instructions);
       });
@@ -208,25 +210,36 @@ export class Loop {
       if (this.#fences.size <= rememberedFences) break;
       if (!this.#running.has(id)) this.#fences.delete(id);
     }
-    this.#running.get(task.id)?.lose();
+    const older = this.#running.get(task.id);
+    if (older !== undefined) {
+      older.lose();
+      this.#leaving.delete(older);
+    }
     const run = this.#deps.startTask(task, {
-      settle: (call) =>
-        this.#slots.offer(1, this.#open(), async (slots) => {
+      settle: (call) => {
+        if (this.#running.get(task.id) === run) this.#leaving.add(run);
+        return this.#slots.offer(this.#open(), async (slots) => {
           const { instructions } = await call(slots);
           this.#retire(run);
           this.#obey(instructions);
-        }),
+        });
+      },
       onActivity: (seconds) => void this.#takeActivityLease(seconds),
     });
     this.#running.set(task.id, run);
-    void run.finished.then(() => this.#retire(run));
+    void run.finished.then(() => {
+      // Its end brought no instructions, so its place has to be offered by a claim.
+      if (this.#retire(run)) this.#rung = true;
+    });
   }
 
-  #retire(run: TaskRun): void {
-    if (this.#running.get(run.task.id) !== run) return;
+  #retire(run: TaskRun): boolean {
+    this.#leaving.delete(run);
+    if (this.#running.get(run.task.id) !== run) return false;
     this.#running.delete(run.task.id);
     this.#activeUntil = Math.max(this.#activeUntil, this.#deps.clock.now());
     this.#wake.abort();
+    return true;
   }
 
   async #takeActivityLease(seconds: number): Promise<void> {

@@ -41,7 +41,7 @@ export async function prepareOutput(
   }
   // Text that can't be inline is never made a string: 100 MB of it would be several hundred in memory.
   if (bytes > deps.maxInlineBytes) {
-    return { outputRef: await upload(new Blob(outcome.bytes as BlobPart[], { type: 'text/plain' }), deps) };
+    return { outputRef: await upload(new Blob(outcome.bytes as Buffer<ArrayBuffer>[], { type: 'text/plain' }), deps) };
   }
   return await deliver(Buffer.concat(outcome.bytes).toString('utf8'), deps);
 }

@@ -1,14 +1,15 @@
 /**
- * Counts free places for tasks. A call that may bring work reserves the places it offers until its answer is there, so
- * that two calls under way never offer the same place.
+ * Counts free places for tasks. A call that may bring work reserves the places it offers until its answer is obeyed,
+ * so that two calls under way never offer the same place.
  */
-export function makeSlots(concurrency: number, running: () => number) {
+export function makeSlots(concurrency: number, occupied: () => number) {
   let offered = 0;
+  const free = () => Math.max(0, concurrency - occupied() - offered);
   return {
-    free: () => Math.max(0, concurrency - running() - offered),
-    /** Offers what is free, plus `extra` that the call itself frees, and takes the offer back with its answer. */
-    async offer<T>(extra: number, open: boolean, call: (slots: number) => Promise<T>): Promise<T> {
-      const slots = open ? Math.max(0, concurrency - running() - offered + extra) : 0;
+    free,
+    /** Makes a call that offers what is free, or nothing where no work is welcome. */
+    async offer<T>(welcome: boolean, call: (slots: number) => Promise<T>): Promise<T> {
+      const slots = welcome ? free() : 0;
       offered += slots;
       try {
         return await call(slots);
@@ -18,5 +19,3 @@ export function makeSlots(concurrency: number, running: () => number) {
     },
   };
 }
-
-export type Slots = ReturnType<typeof makeSlots>;

@@ -65,7 +65,7 @@ async function restorePack(manifest: Manifest, index: number, deps: RestoreDepen
         entry.resume();
         continue;
       }
-      await restoreFile(file, entry, deps);
+      await restoreFile(file, entry as unknown as AsyncIterable<Buffer>, deps);
       wanted.delete(file.path);
     }
   })();

@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { makeLog } from '../../agent/log.ts';
 import { type Exit, Loop } from '../../agent/loop.ts';
-import type { ClaimedTask, Instructions } from '../../agent/protocol.ts';
+import type { ClaimedTask, Instructions, RuntimeConfig } from '../../agent/protocol.ts';
 import { makeRuntimeClient } from '../../agent/runtime-client.ts';
 import { splitStopBudget } from '../../agent/stop-budget.ts';
 import type { TaskRun } from '../../agent/task-run.ts';
 import { FakeClock } from './support/fake-clock.ts';
 
 /** A loop on a clock that stands still, with an API in a function and tasks that end when the test says so. */
-function makeWorld({ api = (_route: string): Partial<Instructions> | 'down' => ({}), ...config } = {}) {
+function makeWorld({
+  api = () => ({}),
+  ...config
+}: Partial<RuntimeConfig> & { api?: (route: string) => Partial<Instructions> | 'down' } = {}) {
   const clock = new FakeClock();
   const calls: { route: string; at: number; body: Record<string, unknown> }[] = [];
   const runs: { task: ClaimedTask; events: string[]; end(): void }[] = [];

@@ -1,7 +1,7 @@
 import type { StoredMap } from '../store.ts';
 import type { CloudAssembly, TemplateResource } from './assembly.ts';
 import { evaluate, inDependencyOrder, type Scope } from './intrinsics.ts';
-import { type DeployedResource, ResourceRequest, type StoredResource } from './resource.ts';
+import { ResourceRequest, type StoredResource } from './resource.ts';
 import { resourceTypes } from './resources/index.ts';
 import type { DeployTarget } from './target.ts';
 
@@ -10,7 +10,7 @@ export interface Deployment {
   stackName: string;
   outputs: Record<string, string>;
   /** By logical id. */
-  resources: Map<string, DeployedResource & { type: string }>;
+  resources: Map<string, StoredResource>;
 }
 
 const knownSections = new Set([
@@ -38,7 +38,7 @@ export async function deployAssembly(assembly: CloudAssembly, target: DeployTarg
     const resource = assembly.template.Resources[logicalId]!;
     try {
       const made = await deployResource(logicalId, resource, scope, stored, assembly, target);
-      deployed.set(logicalId, { type: resource.Type, ...made });
+      deployed.set(logicalId, made);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`Deploying ${logicalId} (${resource.Type}) failed: ${reason}`, { cause: error });
@@ -58,7 +58,7 @@ async function deployResource(
   stored: StoredMap<StoredResource>,
   assembly: CloudAssembly,
   target: DeployTarget,
-): Promise<DeployedResource> {
+): Promise<StoredResource> {
   const type = resourceTypes[resource.Type];
   if (!type) throw new Error(`the embedded AWS does not know this resource type.`);
   const properties = evaluate(resource.Properties ?? {}, scope) as Record<string, unknown>;
@@ -69,8 +69,9 @@ async function deployResource(
   const before = stored.get(logicalId);
   const previous = before?.type === resource.Type ? before : undefined;
   const made = await type.deploy(new ResourceRequest(logicalId, properties, previous, assembly, target));
-  stored.set(logicalId, { type: resource.Type, properties, ...made });
-  return made;
+  const remembered = { type: resource.Type, properties, ...made };
+  stored.set(logicalId, remembered);
+  return remembered;
 }
 
 async function removeLeftovers(

@@ -3,6 +3,7 @@ import type { EcsService } from '../services/ecs/service.ts';
 import type { HttpApiService } from '../services/http-api/service.ts';
 import type { EventSourceMappings } from '../services/lambda/event-source/mappings.ts';
 import type { LambdaService } from '../services/lambda/service.ts';
+import type { S3Service } from '../services/s3/service.ts';
 
 /** Where a template is deployed to. */
 export interface DeployTarget {
@@ -11,12 +12,12 @@ export interface DeployTarget {
   mappings: EventSourceMappings;
   httpApi: HttpApiService;
   ecs: EcsService;
+  s3: S3Service;
   /** Services that are only called as a client would. */
   dynamodb: JsonService;
   sqs: JsonService;
   events: JsonService;
   logs: JsonService;
-  s3: WireService;
   scheduler: WireService;
   /** Roles that exist, by ARN. */
   roles: Set<string>;

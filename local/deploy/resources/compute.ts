@@ -94,7 +94,7 @@ const eventSourceMapping: ResourceType = {
       maximumBatchingWindowInSeconds: optionalNumber(properties.MaximumBatchingWindowInSeconds),
       functionResponseTypes: properties.FunctionResponseTypes as string[] | undefined,
       maximumConcurrency: optionalNumber(scaling?.MaximumConcurrency),
-      filterPatterns: filters?.Filters?.map(({ Pattern }) => JSON.parse(Pattern) as Record<string, unknown>),
+      filterPatterns: filters?.Filters?.map(({ Pattern }) => Pattern),
       startingPosition: request.text('StartingPosition'),
       parallelizationFactor: optionalNumber(properties.ParallelizationFactor),
       bisectBatchOnFunctionError: optionalBoolean(properties.BisectBatchOnFunctionError),

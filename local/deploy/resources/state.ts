@@ -1,6 +1,6 @@
 import { AwsError } from '../../errors.ts';
 import type { ResourceRequest, ResourceType } from '../resource.ts';
-import { callJson, callWire, type DeployTarget } from '../target.ts';
+import { callJson, type DeployTarget } from '../target.ts';
 
 interface TableDescription {
   TableArn: string;
@@ -86,11 +86,10 @@ const bucket: ResourceType = {
     ...['AccessControl', 'BucketEncryption', 'LifecycleConfiguration', 'OwnershipControls'],
     ...['PublicAccessBlockConfiguration', 'Tags', 'VersioningConfiguration', 'CorsConfiguration'],
   ],
-  async deploy(request) {
+  deploy(request) {
     const { target } = request;
     const name = request.text('BucketName') ?? request.generatedName(63).toLowerCase();
-    const { body } = await callWire(target, target.s3, { method: 'GET', path: '/' });
-    if (!body.includes(`<Name>${name}</Name>`)) await callWire(target, target.s3, { method: 'PUT', path: `/${name}` });
+    target.s3.createBucket(name);
     const domain = `${name}.s3.${target.environment.region}.amazonaws.com`;
     const attributes = {
       Arn: `arn:aws:s3:::${name}`,

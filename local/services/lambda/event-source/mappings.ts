@@ -15,7 +15,7 @@ export interface MappingDefinition {
   functionResponseTypes?: string[];
   maximumConcurrency?: number;
   /** Patterns of which one must match. */
-  filterPatterns?: Record<string, unknown>[];
+  filterPatterns?: string[];
   startingPosition?: string;
   parallelizationFactor?: number;
   bisectBatchOnFunctionError?: boolean;
@@ -29,8 +29,8 @@ export interface MappingPorts {
   stream: StreamPort;
   invoke: InvokeFunction;
   destination: FailureDestination;
-  /** EventBridge's pattern language, which filters share. */
-  matches(pattern: Record<string, unknown>, event: Record<string, unknown>): boolean;
+  /** Compiles a pattern (JSON) of EventBridge's language, which filters share. */
+  compile(pattern: string): (event: unknown) => boolean;
 }
 
 /** All event source mappings. They deliver from {@link startAll} on, when every function is there. */
@@ -97,7 +97,7 @@ export class EventSourceMappings {
         `BatchSize ${batchSize} needs a MaximumBatchingWindowInSeconds of at least 1; allowed without is 10.`,
       );
     if (maximumConcurrency !== undefined) within('MaximumConcurrency', maximumConcurrency, 2, 1000);
-    const patterns = definition.filterPatterns;
+    const matches = this.filter(definition);
     return new QueueMapping(
       this.environment,
       {
@@ -107,7 +107,7 @@ export class EventSourceMappings {
         batchingWindowSeconds: window,
         maximumConcurrency,
         reportsItemFailures: reportsItemFailures(definition),
-        matches: patterns && ((message) => this.matchesAny(patterns, { ...message, body: parsed(message.body) })),
+        matches: matches && ((message) => matches({ ...message, body: parsed(message.body) })),
       },
       this.ports.queue,
       this.ports.invoke,
@@ -124,7 +124,7 @@ export class EventSourceMappings {
     if (age !== -1) within('MaximumRecordAgeInSeconds', age, 60, 604_800);
     if (startingPosition !== 'TRIM_HORIZON' && startingPosition !== 'LATEST')
       throw new Error(`StartingPosition of a stream must be TRIM_HORIZON or LATEST, received ${startingPosition}.`);
-    const patterns = definition.filterPatterns;
+    const matches = this.filter(definition);
     return new StreamMapping(
       this.environment,
       {
@@ -141,7 +141,7 @@ export class EventSourceMappings {
         maximumRecordAgeSeconds: age,
         reportsItemFailures: reportsItemFailures(definition),
         onFailureArn: definition.onFailureDestinationArn,
-        matches: patterns && ((record) => this.matchesAny(patterns, record)),
+        matches,
       },
       this.ports.stream,
       this.ports.invoke,
@@ -149,8 +149,10 @@ export class EventSourceMappings {
     );
   }
 
-  private matchesAny(patterns: Record<string, unknown>[], event: Record<string, unknown>): boolean {
-    return patterns.some((pattern) => this.ports.matches(pattern, event));
+  private filter({ filterPatterns }: MappingDefinition): ((event: unknown) => boolean) | undefined {
+    if (!filterPatterns?.length) return undefined;
+    const matchers = filterPatterns.map((pattern) => this.ports.compile(pattern));
+    return (event) => matchers.some((matches) => matches(event));
   }
 }
 

@@ -47,7 +47,7 @@ export interface StreamPort {
 
 /** Where the account of a batch that was given up goes: S3 gets the whole batch, SQS only its bounds. */
 export interface FailureDestination {
-  put(destinationArn: string, invocation: FailedInvocation, event: string): Promise<void>;
+  put(mappingId: string, destinationArn: string, invocation: FailedInvocation, event: string): Promise<void>;
 }
 
 /** Lambda's documented invocation record of a failed stream batch. */

@@ -8,6 +8,8 @@ const firstRetryDelayMs = 500;
 const maxRetryDelayMs = 10_000;
 
 export interface StreamBatchOptions {
+  /** Of the mapping: stable over restarts, its checkpoint is kept under it. */
+  id: string;
   streamArn: string;
   functionArn: string;
   shardId: string;
@@ -131,7 +133,7 @@ async function giveUp(
         streamArn: options.streamArn,
       },
     };
-    await ports.destination.put(options.onFailureArn, account, JSON.stringify({ Records: records }));
+    await ports.destination.put(options.id, options.onFailureArn, account, JSON.stringify({ Records: records }));
   }
   ports.done(last.SequenceNumber);
 }

@@ -12,8 +12,6 @@ const readChunk = 500;
 const errorPauseMs = 1000;
 
 export interface StreamMappingOptions extends StreamBatchOptions {
-  /** Stable over restarts: the checkpoint is kept under it. */
-  id: string;
   batchSize: number;
   batchingWindowSeconds: number;
   /** Lanes with a batch under way each; the records of one partition key always take the same lane. */

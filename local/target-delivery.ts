@@ -1,0 +1,36 @@
+import { AwsError } from './errors.ts';
+import type { TargetOptions, TargetRouter } from './services/events/target-router.ts';
+import type { LambdaService } from './services/lambda/service.ts';
+import type { SqsService } from './services/sqs/service.ts';
+
+/** Takes what rules and schedules send to its targets. Holds it until the functions and queues are deployed. */
+export class TargetDelivery implements TargetRouter {
+  private readonly lambda: LambdaService;
+  private readonly sqs: SqsService;
+  private readonly opened = Promise.withResolvers<void>();
+
+  constructor(lambda: LambdaService, sqs: SqsService) {
+    this.lambda = lambda;
+    this.sqs = sqs;
+  }
+
+  /** From now on what is sent goes through. */
+  open(): void {
+    this.opened.resolve();
+  }
+
+  async send(arn: string, payload: string, options: TargetOptions): Promise<void> {
+    await this.opened.promise;
+    const service = arn.split(':')[2];
+    if (service === 'lambda') {
+      this.lambda.invokeAsync(arn, payload);
+    } else if (service === 'sqs') {
+      const attributes = Object.entries(options.attributes ?? {}).map(
+        ([name, value]) => [name, { DataType: 'String', StringValue: value }] as const,
+      );
+      this.sqs.sendInternal(arn, payload, { groupId: options.groupId, attributes: Object.fromEntries(attributes) });
+    } else {
+      throw new AwsError('NotEmulated', `The embedded AWS does not know targets like ${arn}.`, 501);
+    }
+  }
+}

@@ -1,10 +1,17 @@
 import type { Logger } from './app/ports.ts';
 
 /** JSON lines with a constant message and fields: what CloudWatch Logs Insights can query. */
-export function makeLogger(fields: Record<string, unknown>, write: (line: string) => void = console.log): Logger {
-  const at = (level: string) => (message: string, more: Record<string, unknown> = {}) =>
-    write(JSON.stringify({ level, message, ...fields, ...plain(more) }));
+export function makeLogger(fields: Record<string, unknown>, write: (line: string) => void = toStdout): Logger {
+  const at =
+    (level: string) =>
+    (message: string, more: Record<string, unknown> = {}) =>
+      write(JSON.stringify({ level, message, ...fields, ...plain(more) }));
   return { info: at('INFO'), warn: at('WARN'), error: at('ERROR') };
+}
+
+/** Raw: Lambda would wrap what `console.log` prints in a JSON object of its own. */
+function toStdout(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 function plain(fields: Record<string, unknown>): Record<string, unknown> {

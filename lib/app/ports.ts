@@ -143,10 +143,17 @@ export interface TemplateSpec {
 export interface Templates {
   /** The current version of a template, or a given one. Versions never change and are cached. */
   get(tenant: string, name: string, version?: number): Promise<TemplateVersion | undefined>;
+  /** The highest version that ever was, also of a template that has been deleted; 0 if there was none. */
+  lastVersion(tenant: string, name: string): Promise<number>;
   /** @throws Conflict when somebody else put a version meanwhile. */
   put(tenant: string, version: TemplateVersion): Promise<void>;
   page(tenant: string, limit: number, before: string | undefined): Promise<Page<TemplateVersion>>;
   delete(tenant: string, name: string): Promise<void>;
+  /** Remembers that an agent is made from a template; doing it twice is doing it once. */
+  addUser(tenant: string, name: string, agentId: string): Promise<void>;
+  removeUser(tenant: string, name: string, agentId: string): Promise<void>;
+  /** Some agents that are made from it. */
+  users(tenant: string, name: string, limit: number): Promise<string[]>;
 }
 
 /** One container of an agent, as it was decided: launching it twice sends the very same parameters. */
@@ -159,7 +166,12 @@ export interface Runtime {
   taskRoleArn: string;
   capacity: 'on-demand' | 'spot';
   stopTimeoutSeconds: number;
+  templateVersion: number;
   status: 'intended' | 'launched' | 'enrolled' | 'ended';
+  /** When RunTask was first called with its token. */
+  attemptedMs?: number | undefined;
+  /** Since when ECS has not known its task. */
+  missingSinceMs?: number | undefined;
   taskArn?: string | undefined;
   launchedMs?: number | undefined;
   enrolledMs?: number | undefined;
@@ -187,6 +199,10 @@ export interface Runtimes {
   get(tenant: string, runtimeId: string): Promise<Runtime | undefined>;
   /** Puts it unless it exists. */
   create(runtime: Runtime): Promise<void>;
+  /** Notes that RunTask is about to be called. @returns when it was called first */
+  attempt(runtime: Runtime, nowMs: number): Promise<number>;
+  /** Notes that ECS does not know its task, or that it does again. */
+  setMissing(runtime: Runtime, sinceMs: number | undefined): Promise<void>;
   launched(runtime: Runtime, taskArn: string, nowMs: number): Promise<void>;
   enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<void>;
   ended(tenant: string, runtimeId: string): Promise<void>;
@@ -231,7 +247,7 @@ export interface Queues {
   nudge(nudges: Nudge[]): Promise<void>;
   /** To `work.fifo` by way of the timers queue, at `atMs` (at most 15 minutes ahead; later ones are left to the sweep). */
   nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void>;
-  requestLaunch(tenant: string, runtimeId: string): Promise<void>;
+  requestLaunch(tenant: string, agentId: string, runtimeId: string): Promise<void>;
   /** Makes the bell of a runtime. */
   createBell(runtimeId: string): Promise<void>;
   ring(runtimeId: string): Promise<void>;
@@ -278,9 +294,17 @@ export interface EventQuery {
 export interface EventLog {
   /** Appends what is new of these, in order; what the log has already is skipped. */
   append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]>;
-  ofAgent(tenant: string, agentId: string, query: EventQuery): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
+  ofAgent(
+    tenant: string,
+    agentId: string,
+    query: EventQuery,
+  ): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
   /** Of all agents, in the order in which they were recorded; a little behind, so that nothing is overtaken. */
-  ofTenant(tenant: string, query: EventQuery, nowMs: number): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
+  ofTenant(
+    tenant: string,
+    query: EventQuery,
+    nowMs: number,
+  ): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
 }
 
 /** The events that one write of one row carried. */
@@ -320,6 +344,11 @@ export interface ApiKeys {
   find(keyHash: string): Promise<ApiKey | undefined>;
   /** Puts it unless it exists. */
   put(keyHash: string, key: ApiKey): Promise<void>;
+}
+
+export interface Waiters {
+  /** Counts one more waiting reader in this moment; false when there are too many. */
+  enter(nowMs: number): Promise<boolean>;
 }
 
 export interface Parameters {

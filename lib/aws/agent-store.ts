@@ -1,10 +1,9 @@
-import { QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Agents, Page } from '../app/ports.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { CarriedEvent } from '../domain/event.ts';
 import { dueEntry, duePartition, headKey, listEntry } from './keys.ts';
 import { difference, type Item, orConflict, type Table, whether } from './table.ts';
-import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 
 /** Attributes of a head row that are not the agent's own. */
 const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'duePk', 'dueAt', 'events'] as const;
@@ -23,7 +22,12 @@ export class AgentStore implements Agents {
   }
 
   async create(agent: Agent, events: CarriedEvent[]): Promise<void> {
-    const item = { ...headKey(agent.tenant, agent.id), ...row(agent), ...listEntry(agent.tenant, 'agents', agent.id), events };
+    const item = {
+      ...headKey(agent.tenant, agent.id),
+      ...row(agent),
+      ...listEntry(agent.tenant, 'agents', agent.id),
+      events,
+    };
     orConflict(await this.table.putNew(item), `Agent ${agent.id}`);
   }
 
@@ -36,7 +40,11 @@ export class AgentStore implements Agents {
   }
 
   setWaiting(agent: Agent, waiting: boolean): Promise<boolean> {
-    return this.table.change(headKey(agent.tenant, agent.id), { waiting }, { runtimeId: agent.runtimeId, status: 'running' });
+    return this.table.change(
+      headKey(agent.tenant, agent.id),
+      { waiting },
+      { runtimeId: agent.runtimeId, status: 'running' },
+    );
   }
 
   async lowerDue(tenant: string, agentId: string, dueAtMs: number): Promise<void> {
@@ -70,7 +78,9 @@ export class AgentStore implements Agents {
         Limit: limit,
       }),
     );
-    const heads = await this.table.getAll((answer.Items ?? []).map((item) => ({ pk: String(item.pk), sk: String(item.sk) })));
+    const heads = await this.table.getAll(
+      (answer.Items ?? []).map((item) => ({ pk: String(item.pk), sk: String(item.sk) })),
+    );
     return heads.map((item) => ({ tenant: String(item.tenant), agentId: String(item.id) }));
   }
 }
@@ -83,6 +93,8 @@ function row(agent: Agent): Item {
 /** The agent of a head row, also of an image in the stream. */
 export function toAgent(item: Item | undefined): Agent | undefined {
   if (!item) return undefined;
-  const own = Object.fromEntries(Object.entries(item).filter(([name]) => !(rowAttributes as readonly string[]).includes(name)));
+  const own = Object.fromEntries(
+    Object.entries(item).filter(([name]) => !(rowAttributes as readonly string[]).includes(name)),
+  );
   return { ...own, ...(item.dueAt === undefined ? {} : { dueAtMs: Number(item.dueAt) }) } as Agent;
 }

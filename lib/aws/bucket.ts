@@ -7,6 +7,7 @@ import {
   NotFound,
   PutObjectCommand,
   type S3Client,
+  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Objects } from '../app/ports.ts';
@@ -21,7 +22,9 @@ export class Bucket implements Objects {
   }
 
   async put(key: string, body: string): Promise<void> {
-    await this.client.send(new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentType: 'application/json' }));
+    await this.client.send(
+      new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentType: 'application/json' }),
+    );
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -39,11 +42,15 @@ export class Bucket implements Objects {
   }
 
   presignGet(key: string, expiresInSeconds: number): Promise<string> {
-    return getSignedUrl(this.client, new GetObjectCommand({ Bucket: this.name, Key: key }), { expiresIn: expiresInSeconds });
+    return getSignedUrl(this.client, new GetObjectCommand({ Bucket: this.name, Key: key }), {
+      expiresIn: expiresInSeconds,
+    });
   }
 
   presignPut(key: string, expiresInSeconds: number): Promise<string> {
-    return getSignedUrl(this.client, new PutObjectCommand({ Bucket: this.name, Key: key }), { expiresIn: expiresInSeconds });
+    return getSignedUrl(this.client, new PutObjectCommand({ Bucket: this.name, Key: key }), {
+      expiresIn: expiresInSeconds,
+    });
   }
 
   async *list(prefix: string): AsyncIterable<string[]> {
@@ -64,15 +71,22 @@ export class Bucket implements Objects {
       new DeleteObjectsCommand({ Bucket: this.name, Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true } }),
     );
     const [failed] = answer.Errors ?? [];
-    if (failed) throw new Error(`S3 kept ${answer.Errors?.length} of ${keys.length} objects: ${failed.Code} ${failed.Message}`);
+    if (failed)
+      throw new Error(`S3 kept ${answer.Errors?.length} of ${keys.length} objects: ${failed.Code} ${failed.Message}`);
   }
 
   private async orMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
     try {
       return await read();
     } catch (error) {
-      if (error instanceof NoSuchKey || error instanceof NotFound) return undefined;
+      // Without the right to list the bucket, S3 says 403 of a key that is not there; our grants cover every key we ask for.
+      const missing = error instanceof NoSuchKey || error instanceof NotFound || status(error) === 403;
+      if (missing) return undefined;
       throw error;
     }
   }
+}
+
+function status(error: unknown): number | undefined {
+  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }

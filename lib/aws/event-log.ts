@@ -40,7 +40,9 @@ export class DynamoEventLog implements EventLog {
     let { seq, sequence } = tail;
     for (const chunk of chunksOf(fresh, eventsPerItem)) {
       const events = chunk.flatMap(({ events, taskId, runId, rowVersion }) =>
-        events.map((event): RecordedEvent => ({ ...event, seq: ++seq, agentId, ...defined({ taskId, runId }), rowVersion })),
+        events.map(
+          (event): RecordedEvent => ({ ...event, seq: ++seq, agentId, ...defined({ taskId, runId }), rowVersion }),
+        ),
       );
       const first = events[0];
       if (!first) continue;
@@ -79,14 +81,20 @@ export class DynamoEventLog implements EventLog {
     const events = [...(holding ? [holding] : []), ...later].flatMap(toEvents).filter((event) => event.seq > after);
     const items = events.slice(0, query.limit);
     const cursor = items.at(-1)?.seq ?? (after || undefined);
-    return { items, next: events.length > query.limit ? String(cursor) : undefined, cursor: cursor === undefined ? undefined : String(cursor) };
+    return {
+      items,
+      next: events.length > query.limit ? String(cursor) : undefined,
+      cursor: cursor === undefined ? undefined : String(cursor),
+    };
   }
 
   async ofTenant(tenant: string, query: EventQuery, nowMs: number): Promise<Page<RecordedEvent> & Cursor> {
     const [afterSort = '', afterSeq = '0'] = query.after?.split('|') ?? [];
     const until = feedSort(nowMs - feedLagMs, '', 0);
     const shards = await Promise.all(
-      Array.from({ length: listShards }, (_, shard) => this.feedShard(feedPartition(tenant, shard), afterSort, until, query.limit)),
+      Array.from({ length: listShards }, (_, shard) =>
+        this.feedShard(feedPartition(tenant, shard), afterSort, until, query.limit),
+      ),
     );
     const entries = shards.flat().sort((a, b) => (a.sort < b.sort ? -1 : 1));
     const found = await this.table.getAll(entries.slice(0, query.limit).map((entry) => entry.key));
@@ -101,21 +109,37 @@ export class DynamoEventLog implements EventLog {
     return { items: page.map((one) => one.event), next: more ? cursor : undefined, cursor };
   }
 
-  private async feedShard(feedPk: string, from: string, until: string, limit: number): Promise<{ sort: string; key: Key }[]> {
+  private async feedShard(
+    feedPk: string,
+    from: string,
+    until: string,
+    limit: number,
+  ): Promise<{ sort: string; key: Key }[]> {
     const answer = await this.table.client.send(
       new QueryCommand({
         TableName: this.table.name,
         IndexName: 'feed',
         KeyConditionExpression: 'feedPk = :pk AND feedSk BETWEEN :from AND :until',
-        ExpressionAttributeValues: { ':pk': feedPk, ':from': from || '0', ':until': until > from ? until : from || '0' },
+        ExpressionAttributeValues: {
+          ':pk': feedPk,
+          ':from': from || '0',
+          ':until': until > from ? until : from || '0',
+        },
         Limit: limit + 1,
       }),
     );
-    return (answer.Items ?? []).map((item) => ({ sort: String(item.feedSk), key: { pk: String(item.pk), sk: String(item.sk) } }));
+    return (answer.Items ?? []).map((item) => ({
+      sort: String(item.feedSk),
+      key: { pk: String(item.pk), sk: String(item.sk) },
+    }));
   }
 
   private async tail(tenant: string, agentId: string): Promise<{ seq: number; sequence: string }> {
-    const [item] = await this.table.page(eventPartition(tenant, agentId), eventPrefix, { limit: 1, strong: true, newestFirst: true });
+    const [item] = await this.table.page(eventPartition(tenant, agentId), eventPrefix, {
+      limit: 1,
+      strong: true,
+      newestFirst: true,
+    });
     return { seq: Number(item?.last ?? 0), sequence: String(item?.sequence ?? '') };
   }
 
@@ -125,7 +149,12 @@ export class DynamoEventLog implements EventLog {
     const recordedAfterMs = (record.events[0]?.timeMs ?? 0) - 60_000;
     let before: string | undefined;
     for (;;) {
-      const items = await this.table.page(eventPartition(tenant, agentId), eventPrefix, { limit: 25, strong: true, newestFirst: true, before });
+      const items = await this.table.page(eventPartition(tenant, agentId), eventPrefix, {
+        limit: 25,
+        strong: true,
+        newestFirst: true,
+        before,
+      });
       for (const item of items) if (toEvents(item).some((event) => event.id === wanted)) return true;
       const oldest = items.at(-1);
       if (!oldest || items.length < 25 || (toEvents(oldest)[0]?.timeMs ?? 0) < recordedAfterMs) return false;
@@ -135,7 +164,10 @@ export class DynamoEventLog implements EventLog {
 }
 
 function toEvents(item: Item): RecordedEvent[] {
-  return (item.events as Omit<RecordedEvent, 'agentId'>[]).map((event) => ({ ...event, agentId: String(item.agentId) }));
+  return (item.events as Omit<RecordedEvent, 'agentId'>[]).map((event) => ({
+    ...event,
+    agentId: String(item.agentId),
+  }));
 }
 
 /** Positions in a stream are decimal numbers of up to 40 digits. */

@@ -1,7 +1,7 @@
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb';
 import type { Generation, Generations, Page } from '../app/ports.ts';
 import { agentPartition, generationKey, generationPrefix } from './keys.ts';
-import { type Item, type Table } from './table.ts';
+import type { Item, Table } from './table.ts';
 
 export class GenerationStore implements Generations {
   private readonly table: Table;

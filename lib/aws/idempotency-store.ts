@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Idempotency, IdempotentAnswer, IdempotentRequest } from '../http/router.ts';
 import { RouseError } from '../domain/errors.ts';
 import { newUlid, type RandomBytes } from '../domain/id.ts';
+import type { Idempotency, IdempotentAnswer, IdempotentRequest } from '../http/router.ts';
 import { idempotencyKey } from './keys.ts';
 import type { Table } from './table.ts';
 

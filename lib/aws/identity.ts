@@ -24,7 +24,8 @@ export class StsIdentities implements Identities {
       redirect: 'error',
       signal: AbortSignal.timeout(8_000),
     });
-    if (answer.status >= 500 || answer.status === 429) throw new Error(`STS answered ${answer.status} to GetCallerIdentity.`);
+    if (answer.status >= 500 || answer.status === 429)
+      throw new Error(`STS answered ${answer.status} to GetCallerIdentity.`);
     if (!answer.ok) return undefined;
     const body = await answer.text();
     // AWS answers JSON when asked for it; others may not know that.
@@ -66,6 +67,15 @@ export class StsIdentities implements Identities {
 
 /** The signed headers without those that belong to the connection. */
 function withoutHop(headers: Record<string, string>): Record<string, string> {
-  const hop = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'accept', 'expect', 'keep-alive', 'upgrade']);
+  const hop = new Set([
+    'host',
+    'connection',
+    'content-length',
+    'transfer-encoding',
+    'accept',
+    'expect',
+    'keep-alive',
+    'upgrade',
+  ]);
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hop.has(name.toLowerCase())));
 }

@@ -50,8 +50,18 @@ export const templateVersionKey = (tenant: string, name: string, version: number
   sk: `version#${pad(version, 8)}`,
 });
 
+/** An agent that is made from a template: what keeps the template from being deleted. */
+export const templateUserPrefix = 'agent#';
+export const templateUserKey = (tenant: string, name: string, agentId: string): Key => ({
+  pk: `${tenant}#template#${name}`,
+  sk: `${templateUserPrefix}${agentId}`,
+});
+
 export const apiKeyKey = (keyHash: string): Key => ({ pk: `key#${keyHash}`, sk: 'key' });
-export const idempotencyKey = (tenant: string, hash: string): Key => ({ pk: `${tenant}#idempotency#${hash}`, sk: 'row' });
+export const idempotencyKey = (tenant: string, hash: string): Key => ({
+  pk: `${tenant}#idempotency#${hash}`,
+  sk: 'row',
+});
 export const waitersKey = (slot: number): Key => ({ pk: `waiters#${slot}`, sk: 'row' });
 
 /** Immutable entries of the list index. */
@@ -73,7 +83,8 @@ export const eventKey = (tenant: string, agentId: string, firstSeq: number): Key
   sk: `${eventPrefix}${pad(firstSeq, 12)}`,
 });
 export const feedPartition = (tenant: string, shard: number) => `${tenant}#feed#${shard}`;
-export const feedSort = (timeMs: number, agentId: string, firstSeq: number) => `${pad(timeMs, 13)}#${agentId}#${pad(firstSeq, 12)}`;
+export const feedSort = (timeMs: number, agentId: string, firstSeq: number) =>
+  `${pad(timeMs, 13)}#${agentId}#${pad(firstSeq, 12)}`;
 
 export const linesPartition = (tenant: string, agentId: string) => `${tenant}#${agentId}#lines`;
 
@@ -82,6 +93,7 @@ export const agentObjects = (tenant: string, agentId: string) => `agents/${tenan
 export const runtimeObjects = (tenant: string, agentId: string, runtimeId: string) =>
   `${agentObjects(tenant, agentId)}runtimes/${runtimeId}/`;
 export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/${taskId}/input`;
-export const outputObject = (tenant: string, taskId: string, fence: number) => `tasks/${tenant}/${taskId}/output-${fence}`;
+export const outputObject = (tenant: string, taskId: string, fence: number) =>
+  `tasks/${tenant}/${taskId}/output-${fence}`;
 export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;
 export const failedRecordsPrefix = 'failed-records/';

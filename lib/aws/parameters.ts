@@ -1,4 +1,10 @@
-import { GetParameterCommand, ParameterAlreadyExists, ParameterNotFound, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm';
+import {
+  GetParameterCommand,
+  ParameterAlreadyExists,
+  ParameterNotFound,
+  PutParameterCommand,
+  type SSMClient,
+} from '@aws-sdk/client-ssm';
 import type { Parameters } from '../app/ports.ts';
 
 export class SsmParameters implements Parameters {
@@ -20,7 +26,9 @@ export class SsmParameters implements Parameters {
 
   async create(name: string, value: string): Promise<boolean> {
     try {
-      await this.client.send(new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Overwrite: false }));
+      await this.client.send(
+        new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Overwrite: false }),
+      );
       return true;
     } catch (error) {
       if (error instanceof ParameterAlreadyExists) return false;

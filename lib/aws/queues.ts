@@ -40,9 +40,14 @@ export class SqsQueues implements Queues {
         MessageGroupId: nudge.id,
         MessageDeduplicationId: randomUUID(),
       }));
-      const answer = await this.client.send(new SendMessageBatchCommand({ QueueUrl: this.urls.workQueueUrl, Entries: entries }));
+      const answer = await this.client.send(
+        new SendMessageBatchCommand({ QueueUrl: this.urls.workQueueUrl, Entries: entries }),
+      );
       const [failed] = answer.Failed ?? [];
-      if (failed) throw new Error(`SQS refused ${answer.Failed?.length} of ${entries.length} nudges: ${failed.Code} ${failed.Message}`);
+      if (failed)
+        throw new Error(
+          `SQS refused ${answer.Failed?.length} of ${entries.length} nudges: ${failed.Code} ${failed.Message}`,
+        );
     }
   }
 
@@ -50,15 +55,19 @@ export class SqsQueues implements Queues {
     const delaySeconds = Math.max(0, Math.ceil((atMs - nowMs) / 1000));
     if (delaySeconds > longestDelaySeconds) return;
     await this.client.send(
-      new SendMessageCommand({ QueueUrl: this.urls.timersQueueUrl, MessageBody: JSON.stringify(nudge), DelaySeconds: delaySeconds }),
+      new SendMessageCommand({
+        QueueUrl: this.urls.timersQueueUrl,
+        MessageBody: JSON.stringify(nudge),
+        DelaySeconds: delaySeconds,
+      }),
     );
   }
 
-  async requestLaunch(tenant: string, runtimeId: string): Promise<void> {
+  async requestLaunch(tenant: string, agentId: string, runtimeId: string): Promise<void> {
     await this.client.send(
       new SendMessageCommand({
         QueueUrl: this.urls.launchesQueueUrl,
-        MessageBody: JSON.stringify({ tenant, runtimeId }),
+        MessageBody: JSON.stringify({ tenant, agentId, runtimeId }),
         // One group, so that launches happen in the order of their decisions. An intent that is sent again within the
         // dedupe window of five minutes is still in the queue: SQS drops the copy.
         MessageGroupId: 'launches',
@@ -78,7 +87,9 @@ export class SqsQueues implements Queues {
   }
 
   async ring(runtimeId: string): Promise<void> {
-    await this.ignoreMissing(this.client.send(new SendMessageCommand({ QueueUrl: this.bellUrl(runtimeId), MessageBody: 'look' })));
+    await this.ignoreMissing(
+      this.client.send(new SendMessageCommand({ QueueUrl: this.bellUrl(runtimeId), MessageBody: 'look' })),
+    );
   }
 
   async deleteBell(runtimeId: string): Promise<void> {

@@ -14,7 +14,6 @@ import {
 import type { Observation, Runner, Runtime } from '../app/ports.ts';
 
 export interface RunnerConfig {
-  stack: string;
   cluster: string;
   subnets: readonly string[];
   securityGroups: readonly string[];
@@ -43,7 +42,8 @@ export class EcsRunner implements Runner {
       if (taskArn) return { taskArn };
       // 200 with failures[]: no capacity, no network interface, vCPU quota (aws-facts 1.1).
       const failure = answer.failures?.[0];
-      const reason = [failure?.reason, failure?.detail].filter(Boolean).join(': ') || 'ECS started no task and gave no reason';
+      const reason =
+        [failure?.reason, failure?.detail].filter(Boolean).join(': ') || 'ECS started no task and gave no reason';
       return { refused: { reason, ours: true } };
     } catch (error) {
       if (error instanceof ConflictException && error.resourceIds?.[0]) return { taskArn: error.resourceIds[0] };
@@ -53,7 +53,7 @@ export class EcsRunner implements Runner {
   }
 
   private parameters(runtime: Runtime) {
-    const { cluster, subnets, securityGroups, assignPublicIp, apiUrl, stack } = this.config;
+    const { cluster, subnets, securityGroups, assignPublicIp, apiUrl } = this.config;
     const environment = Object.entries({
       ROUSE_API_URL: apiUrl,
       ROUSE_TENANT: runtime.tenant,
@@ -71,10 +71,6 @@ export class EcsRunner implements Runner {
       overrides: { containerOverrides: [{ name: containerName, environment }] },
       clientToken: runtime.id,
       startedBy: startedBy(runtime),
-      tags: [
-        { key: 'rouse:stack', value: stack },
-        { key: 'rouse:agent', value: runtime.agentId },
-      ],
     };
   }
 
@@ -99,7 +95,9 @@ export class EcsRunner implements Runner {
 
   async stop(taskArn: string, reason: string): Promise<void> {
     try {
-      await this.client.send(new StopTaskCommand({ cluster: this.config.cluster, task: taskArn, reason: reason.slice(0, 255) }));
+      await this.client.send(
+        new StopTaskCommand({ cluster: this.config.cluster, task: taskArn, reason: reason.slice(0, 255) }),
+      );
     } catch (error) {
       // Stopping what ECS has forgotten is done already.
       if (error instanceof InvalidParameterException && /not found/i.test(error.message)) return;
@@ -113,13 +111,18 @@ export function startedBy(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): 
   return `${runtime.tenant}/${runtime.agentId}/${runtime.id}`;
 }
 
-export function ownerOf(startedBy: string | undefined): { tenant: string; agentId: string; runtimeId: string } | undefined {
+export function ownerOf(
+  startedBy: string | undefined,
+): { tenant: string; agentId: string; runtimeId: string } | undefined {
   const [tenant, agentId, runtimeId, ...more] = startedBy?.split('/') ?? [];
   return tenant && agentId && runtimeId && more.length === 0 ? { tenant, agentId, runtimeId } : undefined;
 }
 
 /** What ECS says of a task, from its API or from an event (where times are text). */
-export type EcsTask = Pick<Task, 'taskArn' | 'version' | 'lastStatus' | 'desiredStatus' | 'stopCode' | 'stoppedReason' | 'containers'> & {
+export type EcsTask = Pick<
+  Task,
+  'taskArn' | 'version' | 'lastStatus' | 'desiredStatus' | 'stopCode' | 'stoppedReason' | 'containers'
+> & {
   executionStoppedAt?: unknown;
   pullStartedAt?: unknown;
   pullStoppedAt?: unknown;

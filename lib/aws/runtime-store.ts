@@ -27,6 +27,23 @@ export class RuntimeStore implements Runtimes {
     await this.table.putNew({ ...runtimeKey(runtime.tenant, runtime.id), ...runtime, ttl });
   }
 
+  async attempt(runtime: Runtime, nowMs: number): Promise<number> {
+    const answer = await this.table.client.send(
+      new UpdateCommand({
+        TableName: this.table.name,
+        Key: runtimeKey(runtime.tenant, runtime.id),
+        UpdateExpression: 'SET attemptedMs = if_not_exists(attemptedMs, :now)',
+        ExpressionAttributeValues: { ':now': nowMs },
+        ReturnValues: 'UPDATED_NEW',
+      }),
+    );
+    return Number(answer.Attributes?.attemptedMs ?? nowMs);
+  }
+
+  async setMissing(runtime: Runtime, missingSinceMs: number | undefined): Promise<void> {
+    await this.update(runtime, { missingSinceMs }, {});
+  }
+
   async launched(runtime: Runtime, taskArn: string, nowMs: number): Promise<void> {
     // A shim may enrol before RunTask's answer is written down.
     const done = await this.update(runtime, { status: 'launched', taskArn, launchedMs: nowMs }, { status: 'intended' });
@@ -48,9 +65,14 @@ export class RuntimeStore implements Runtimes {
           TableName: this.table.name,
           Key: runtimeKey(tenant, runtimeId),
           UpdateExpression: 'SET observed = :seen, taskArn = if_not_exists(taskArn, :arn)',
-          ConditionExpression: 'attribute_exists(pk) AND (attribute_not_exists(observed) OR observed.#version < :version)',
+          ConditionExpression:
+            'attribute_exists(pk) AND (attribute_not_exists(observed) OR observed.#version < :version)',
           ExpressionAttributeNames: { '#version': 'version' },
-          ExpressionAttributeValues: { ':seen': observation, ':arn': observation.taskArn, ':version': observation.version },
+          ExpressionAttributeValues: {
+            ':seen': observation,
+            ':arn': observation.taskArn,
+            ':version': observation.version,
+          },
         }),
       ),
     );
@@ -58,6 +80,10 @@ export class RuntimeStore implements Runtimes {
 
   private update(runtime: Runtime, changes: Item, expected: Item): Promise<boolean> {
     const ttl = Math.floor(runtime.createdMs / 1000) + longestLifeSeconds + keptSeconds;
-    return this.table.change(runtimeKey(runtime.tenant, runtime.id), { ...changes, ttl }, { id: runtime.id, ...expected });
+    return this.table.change(
+      runtimeKey(runtime.tenant, runtime.id),
+      { ...changes, ttl },
+      { id: runtime.id, ...expected },
+    );
   }
 }

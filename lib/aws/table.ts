@@ -1,6 +1,7 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
   BatchGetCommand,
+  type BatchGetCommandOutput,
   type DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
@@ -37,7 +38,11 @@ export class Table {
   /** Puts an item; with a condition, false when it fails. */
   async put(
     item: Item,
-    condition: { ConditionExpression?: string; ExpressionAttributeNames?: Record<string, string>; ExpressionAttributeValues?: Item } = {},
+    condition: {
+      ConditionExpression?: string;
+      ExpressionAttributeNames?: Record<string, string>;
+      ExpressionAttributeValues?: Item;
+    } = {},
   ): Promise<boolean> {
     return whether(this.client.send(new PutCommand({ TableName: this.name, Item: item, ...condition })));
   }
@@ -67,7 +72,9 @@ export class Table {
   async *pages(query: Omit<QueryCommandInput, 'TableName'>): AsyncIterable<Item[]> {
     let start: Item | undefined;
     do {
-      const answer = await this.client.send(new QueryCommand({ TableName: this.name, ...query, ExclusiveStartKey: start }));
+      const answer = await this.client.send(
+        new QueryCommand({ TableName: this.name, ...query, ExclusiveStartKey: start }),
+      );
       yield answer.Items ?? [];
       start = answer.LastEvaluatedKey;
     } while (start);
@@ -77,7 +84,13 @@ export class Table {
   async page(
     pk: string,
     prefix: string,
-    options: { limit: number; strong?: boolean; newestFirst?: boolean; before?: string | undefined; after?: string | undefined },
+    options: {
+      limit: number;
+      strong?: boolean;
+      newestFirst?: boolean;
+      before?: string | undefined;
+      after?: string | undefined;
+    },
   ): Promise<Item[]> {
     // A key is never empty, so without a prefix the lowest printable one begins the range.
     const low = options.after === undefined ? prefix || '!' : `${options.after}\u0000`;
@@ -102,27 +115,38 @@ export class Table {
       let rest: Item[] | undefined = keys.slice(i, i + 100).map((key) => ({ ...key }));
       for (let round = 0; rest?.length; round++) {
         if (round > 4) throw new Error(`DynamoDB left ${rest.length} keys of a batch unread, five times.`);
-        const answer = await this.client.send(
+        const answer: BatchGetCommandOutput = await this.client.send(
           new BatchGetCommand({ RequestItems: { [this.name]: { Keys: rest, ConsistentRead: strong } } }),
         );
         for (const item of answer.Responses?.[this.name] ?? []) found.set(`${item.pk}\n${item.sk}`, item);
         rest = answer.UnprocessedKeys?.[this.name]?.Keys;
       }
     }
-    return keys.flatMap((key) => found.get(`${key.pk}\n${key.sk}`) ?? []);
+    return keys.map((key) => found.get(`${key.pk}\n${key.sk}`)).filter((item) => item !== undefined);
   }
 
   /** Keys of one list, newest first: the shards' pages merged by their immutable sort key, which is the id. */
-  async listKeys(tenant: string, list: ListName, limit: number, before: string | undefined): Promise<Page<{ key: Key; id: string }>> {
+  async listKeys(
+    tenant: string,
+    list: ListName,
+    limit: number,
+    before: string | undefined,
+  ): Promise<Page<{ key: Key; id: string }>> {
     const shards = await Promise.all(
-      Array.from({ length: listShards }, (_, shard) => this.listShard(listPartition(tenant, list, shard), limit + 1, before)),
+      Array.from({ length: listShards }, (_, shard) =>
+        this.listShard(listPartition(tenant, list, shard), limit + 1, before),
+      ),
     );
     const entries = shards.flat().sort((a, b) => (a.id < b.id ? 1 : -1));
     const items = entries.slice(0, limit);
     return { items, next: entries.length > limit ? items.at(-1)?.id : undefined };
   }
 
-  private async listShard(listPk: string, limit: number, before: string | undefined): Promise<{ key: Key; id: string }[]> {
+  private async listShard(
+    listPk: string,
+    limit: number,
+    before: string | undefined,
+  ): Promise<{ key: Key; id: string }[]> {
     const answer = await this.client.send(
       new QueryCommand({
         TableName: this.name,
@@ -133,7 +157,10 @@ export class Table {
         Limit: limit,
       }),
     );
-    return (answer.Items ?? []).map((item) => ({ key: { pk: String(item.pk), sk: String(item.sk) }, id: String(item.listSk) }));
+    return (answer.Items ?? []).map((item) => ({
+      key: { pk: String(item.pk), sk: String(item.sk) },
+      id: String(item.listSk),
+    }));
   }
 }
 
@@ -150,7 +177,9 @@ class Expression {
       if (value === undefined) remove.push(this.name(name));
       else set.push(`${this.name(name)} = ${this.value(value)}`);
     }
-    return [set.length ? `SET ${set.join(', ')}` : '', remove.length ? `REMOVE ${remove.join(', ')}` : ''].join(' ').trim();
+    return [set.length ? `SET ${set.join(', ')}` : '', remove.length ? `REMOVE ${remove.join(', ')}` : '']
+      .join(' ')
+      .trim();
   }
 
   equals(expected: Item): string {

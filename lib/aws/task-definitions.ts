@@ -49,7 +49,9 @@ export class EcsTaskDefinitions implements TaskDefinitions {
           },
           executionRoleArn: this.config.executionRoleArn,
           taskRoleArn,
-          containerDefinitions: ownImage ? [this.installer(), this.agent(spec, ownImage)] : [this.agent(spec, undefined)],
+          containerDefinitions: ownImage
+            ? [this.installer(), this.agent(spec, ownImage)]
+            : [this.agent(spec, undefined)],
           volumes: ownImage ? [{ name: 'rouse' }] : [],
           tags: [{ key: 'rouse:stack', value: this.config.stack }],
         }),

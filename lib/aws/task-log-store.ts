@@ -28,7 +28,11 @@ export class TaskLogStore implements TaskLogs {
     }
   }
 
-  async page(tenant: string, agentId: string, query: { taskId?: string | undefined; limit: number; after: string | undefined }) {
+  async page(
+    tenant: string,
+    agentId: string,
+    query: { taskId?: string | undefined; limit: number; after: string | undefined },
+  ) {
     const pk = linesPartition(tenant, agentId);
     // The cursor is the item and how many of its lines have been read.
     const [startSk, done = '0'] = query.after?.split(':') ?? [];
@@ -75,4 +79,3 @@ function chunks(lines: LogLine[]): LogLine[][] {
   }
   return result;
 }
-

@@ -3,7 +3,7 @@ import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { Conflict, type Held, type Page, type TaskRecord, type Tasks } from '../app/ports.ts';
 import type { CarriedEvent } from '../domain/event.ts';
 import { type FinishedTask, isFinished, type LiveTask } from '../domain/task.ts';
-import { agentPartition, liveKey, livePrefix, listEntry, recordKey, recordPrefix } from './keys.ts';
+import { agentPartition, listEntry, liveKey, livePrefix, recordKey, recordPrefix } from './keys.ts';
 import { difference, type Item, orConflict, type Table, whether } from './table.ts';
 
 const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'events'] as const;
@@ -88,7 +88,8 @@ export class TaskStore implements Tasks {
           TableName: this.table.name,
           Key: recordKey(tenant, taskId),
           UpdateExpression: 'SET draft = :draft, draftFence = :fence',
-          ConditionExpression: 'attribute_not_exists(finalVersion) AND (attribute_not_exists(draftFence) OR draftFence <= :fence)',
+          ConditionExpression:
+            'attribute_not_exists(finalVersion) AND (attribute_not_exists(draftFence) OR draftFence <= :fence)',
           ExpressionAttributeValues: { ':draft': output, ':fence': fence },
         }),
       ),
@@ -150,7 +151,12 @@ export class TaskStore implements Tasks {
     );
   }
 
-  async pageOfAgent(tenant: string, agentId: string, limit: number, before: string | undefined): Promise<Page<TaskRecord>> {
+  async pageOfAgent(
+    tenant: string,
+    agentId: string,
+    limit: number,
+    before: string | undefined,
+  ): Promise<Page<TaskRecord>> {
     const items = await this.table.page(agentPartition(tenant, agentId), recordPrefix, {
       limit: limit + 1,
       newestFirst: true,

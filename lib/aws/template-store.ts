@@ -1,6 +1,6 @@
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page, Templates, TemplateVersion } from '../app/ports.ts';
-import { listEntry, templateKey, templateVersionKey } from './keys.ts';
+import { listEntry, templateKey, templateUserKey, templateUserPrefix, templateVersionKey } from './keys.ts';
 import { type Item, orConflict, type Table, whether } from './table.ts';
 
 const cachedVersions = 500;
@@ -27,6 +27,12 @@ export class TemplateStore implements Templates {
     return found;
   }
 
+  async lastVersion(tenant: string, name: string): Promise<number> {
+    const { pk } = templateKey(tenant, name);
+    const [item] = await this.table.page(pk, 'version#', { limit: 1, strong: true, newestFirst: true });
+    return Number(item?.version ?? 0);
+  }
+
   async put(tenant: string, version: TemplateVersion): Promise<void> {
     const { name } = version;
     // The version first: the head must never point to one that is not there.
@@ -51,9 +57,26 @@ export class TemplateStore implements Templates {
     return { items: items.flatMap((item) => toVersion(item) ?? []), next: keys.next };
   }
 
+  async addUser(tenant: string, name: string, agentId: string): Promise<void> {
+    await this.table.putNew({ ...templateUserKey(tenant, name, agentId), agentId });
+  }
+
+  async removeUser(tenant: string, name: string, agentId: string): Promise<void> {
+    const Key = templateUserKey(tenant, name, agentId);
+    await this.table.client.send(new DeleteCommand({ TableName: this.table.name, Key }));
+  }
+
+  async users(tenant: string, name: string, limit: number): Promise<string[]> {
+    const { pk } = templateKey(tenant, name);
+    const items = await this.table.page(pk, templateUserPrefix, { limit, strong: true });
+    return items.map((item) => String(item.agentId));
+  }
+
   /** Removes the head: the name is free again, and its versions stay for the agents that were made from them. */
   async delete(tenant: string, name: string): Promise<void> {
-    await whether(this.table.client.send(new DeleteCommand({ TableName: this.table.name, Key: templateKey(tenant, name) })));
+    await whether(
+      this.table.client.send(new DeleteCommand({ TableName: this.table.name, Key: templateKey(tenant, name) })),
+    );
   }
 }
 

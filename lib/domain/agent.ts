@@ -6,9 +6,8 @@ export type AgentStatus = (typeof agentStatuses)[number];
 /** A runtime that an agent has let go of, kept until it is known to be dead: nothing of ours runs unowned. */
 export interface RetiredRuntime {
   id: string;
-  sinceMs: number;
-  /** Since when ECS has not known it; one such look-up proves nothing. */
-  missingSinceMs?: number | undefined;
+  /** When to look next whether it is dead. */
+  checkMs: number;
 }
 
 export interface Workspace {
@@ -35,6 +34,8 @@ export interface Agent {
   statusSinceMs: number;
   /** Held agents do not wake until resumed. */
   held: boolean;
+  /** A runtime is wanted even without work: it was created with `start`, or resumed. */
+  wanted?: boolean | undefined;
   /** What it is to become when it has stopped. */
   goal?: 'paused' | 'terminated' | undefined;
   /** Running tasks are handed back, not waited for. */
@@ -98,10 +99,10 @@ export const retiredCheckMs = 180_000;
 export type NewAgent = Pick<
   Agent,
   'id' | 'tenant' | 'name' | 'template' | 'templateVersion' | 'overrides' | 'labels'
-> & { nowMs: number };
+> & { nowMs: number; start: boolean };
 
 export function create(command: NewAgent): AgentDecision {
-  const { nowMs, ...identity } = command;
+  const { nowMs, start: wanted, ...identity } = command;
   const agent: Agent = {
     ...identity,
     status: 'paused',
@@ -111,6 +112,7 @@ export function create(command: NewAgent): AgentDecision {
     waiting: false,
     retired: [],
     crashesMs: [],
+    ...(wanted ? { wanted, dueAtMs: nowMs } : {}),
     idleSinceMs: nowMs,
     createdMs: nowMs,
     updatedMs: nowMs,
@@ -134,12 +136,13 @@ export function start(agent: Agent, runtimeId: string, reason: string, nowMs: nu
   return decided(
     agent,
     {
-      ...status(agent, 'starting', nowMs, reason),
+      ...status('starting', nowMs, reason),
       runtimeId,
       runtimeSinceMs: nowMs,
       goal: undefined,
       forced: undefined,
       waiting: false,
+      wanted: undefined,
       suspectSinceMs: undefined,
       notBeforeMs: undefined,
       idleSinceMs: undefined,
@@ -155,9 +158,18 @@ export function enrol(agent: Agent, nowMs: number): AgentDecision {
   require(agent, 'take a runtime in', ['starting']);
   return decided(
     agent,
-    { ...status(agent, 'running', nowMs), runtimeSinceMs: nowMs, launchTries: 0, idleSinceMs: nowMs, dueAtMs: nowMs + lookAfterMs },
+    {
+      ...status('running', nowMs),
+      runtimeSinceMs: nowMs,
+      launchTries: 0,
+      idleSinceMs: nowMs,
+      dueAtMs: nowMs + lookAfterMs,
+    },
     nowMs,
-    { type: 'agent.running', data: { runtimeId: agent.runtimeId, startSeconds: (nowMs - (agent.runtimeSinceMs ?? nowMs)) / 1000 } },
+    {
+      type: 'agent.running',
+      data: { runtimeId: agent.runtimeId, startSeconds: (nowMs - (agent.runtimeSinceMs ?? nowMs)) / 1000 },
+    },
   );
 }
 
@@ -173,7 +185,7 @@ export function launchFailed(agent: Agent, reason: string, ours: boolean, nowMs:
   return decided(
     agent,
     {
-      ...status(agent, 'paused', nowMs, `launch failed: ${reason}; next try in ${delayMs / 1000} s`),
+      ...status('paused', nowMs, `launch failed: ${reason}; next try in ${delayMs / 1000} s`),
       ...withoutRuntime,
       launchTries,
       crashesMs,
@@ -192,13 +204,18 @@ export function runtimeLost(agent: Agent, proof: string, nowMs: number): AgentDe
   if (agent.status === 'stopping') return stopped(agent, proof, true, nowMs);
   const crashesMs = [...recentCrashes(agent, nowMs), nowMs];
   const data = { runtimeId: agent.runtimeId, proof };
-  if (crashesMs.length >= crashLimit) return toError({ ...agent, crashesMs }, `its runtimes crashed ${crashLimit} times in ten minutes, the last one: ${proof}`, nowMs);
+  if (crashesMs.length >= crashLimit)
+    return toError(
+      { ...agent, crashesMs },
+      `its runtimes crashed ${crashLimit} times in ten minutes, the last one: ${proof}`,
+      nowMs,
+    );
   // The first crash is replaced at once: what a task loses by waiting is certain, a crash loop is not.
   const delayMs = crashesMs.length === 1 ? 0 : Math.min(1000 * 2 ** (crashesMs.length - 2), 60_000);
   return decided(
     agent,
     {
-      ...status(agent, 'paused', nowMs, `its runtime was lost: ${proof}`),
+      ...status('paused', nowMs, `its runtime was lost: ${proof}`),
       ...withoutRuntime,
       crashesMs,
       notBeforeMs: nowMs + delayMs,
@@ -210,12 +227,18 @@ export function runtimeLost(agent: Agent, proof: string, nowMs: number): AgentDe
 }
 
 /** Wanted: no runtime. With `force`, what runs is handed back; without, it is waited for. */
-export function beginStop(agent: Agent, goal: 'paused' | 'terminated', force: boolean, reason: string, nowMs: number): AgentDecision {
+export function beginStop(
+  agent: Agent,
+  goal: 'paused' | 'terminated',
+  force: boolean,
+  reason: string,
+  nowMs: number,
+): AgentDecision {
   require(agent, 'stop', ['running', 'stopping']);
   return decided(
     agent,
     {
-      ...(agent.status === 'stopping' ? {} : status(agent, 'stopping', nowMs, reason)),
+      ...(agent.status === 'stopping' ? {} : status('stopping', nowMs, reason)),
       statusReason: reason,
       goal: agent.goal === 'terminated' ? 'terminated' : goal,
       forced: agent.forced || force,
@@ -231,7 +254,7 @@ export function goOn(agent: Agent, reason: string, nowMs: number): AgentDecision
   require(agent, 'go on', ['stopping']);
   return decided(
     agent,
-    { ...status(agent, 'running', nowMs), goal: undefined, forced: undefined, dueAtMs: nowMs + lookAfterMs },
+    { ...status('running', nowMs), goal: undefined, forced: undefined, dueAtMs: nowMs + lookAfterMs },
     nowMs,
     { type: 'agent.running', data: { runtimeId: agent.runtimeId, reason } },
   );
@@ -240,21 +263,32 @@ export function goOn(agent: Agent, reason: string, nowMs: number): AgentDecision
 /** It has stopped: by its own goodbye (`dead: false`, still to be checked), or because it is known to be dead. */
 export function stopped(agent: Agent, proof: string, dead: boolean, nowMs: number): AgentDecision {
   require(agent, 'have stopped', ['stopping']);
-  const retired = dead ? agent.retired : retire(agent, nowMs);
-  const change = { ...withoutRuntime, retired, dueAtMs: retired.length ? nowMs + retiredCheckMs : undefined };
+  // It has said goodbye, and is given time to end by itself.
+  const retired = dead ? agent.retired : retire(agent, nowMs + retiredCheckMs);
+  const change = { ...withoutRuntime, retired, dueAtMs: agent.wanted ? nowMs : undefined };
   if (agent.goal === 'terminated') return terminated({ ...agent, ...change }, nowMs);
-  return decided(agent, { ...change, ...status(agent, 'paused', nowMs, agent.held ? 'held' : agent.statusReason), idleSinceMs: nowMs }, nowMs, {
-    type: 'agent.paused',
-    data: { runtimeId: agent.runtimeId, reason: agent.statusReason, proof },
-  });
+  return decided(
+    agent,
+    { ...change, ...status('paused', nowMs, agent.held ? 'held' : agent.statusReason), idleSinceMs: nowMs },
+    nowMs,
+    {
+      type: 'agent.paused',
+      data: { runtimeId: agent.runtimeId, reason: agent.statusReason, proof },
+    },
+  );
 }
 
 /** A launch that is no longer wanted is let go of; the runtime will be refused when it enrols, and is stopped. */
-export function abandonLaunch(agent: Agent, goal: 'paused' | 'terminated', reason: string, nowMs: number): AgentDecision {
+export function abandonLaunch(
+  agent: Agent,
+  goal: 'paused' | 'terminated',
+  reason: string,
+  nowMs: number,
+): AgentDecision {
   require(agent, 'abandon its launch', ['starting']);
-  const change = { ...withoutRuntime, retired: retire(agent, nowMs), dueAtMs: nowMs };
+  const change = { ...withoutRuntime, retired: retire(agent, nowMs), dueAtMs: undefined };
   if (goal === 'terminated') return terminated({ ...agent, ...change }, nowMs);
-  return decided(agent, { ...change, ...status(agent, 'paused', nowMs, reason), idleSinceMs: nowMs }, nowMs, {
+  return decided(agent, { ...change, ...status('paused', nowMs, reason), idleSinceMs: nowMs }, nowMs, {
     type: 'agent.paused',
     data: { runtimeId: agent.runtimeId, reason },
   });
@@ -267,12 +301,19 @@ export function hold(agent: Agent, nowMs: number): AgentDecision {
   });
 }
 
-/** Ends a hold. Whether there is work to start for is seen by the reconcile that follows. */
+/** Ends a hold, and wants a runtime: the reconcile that follows starts it. One that runs already is left as it is. */
 export function resume(agent: Agent, nowMs: number): AgentDecision {
   require(agent, 'be resumed', ['paused', 'starting', 'running', 'stopping']);
-  return decided(agent, { held: false, statusReason: undefined, dueAtMs: earlier(agent.dueAtMs, nowMs) }, nowMs, {
-    type: 'agent.resumed',
-  });
+  const idle = agent.status === 'paused' || agent.status === 'stopping';
+  if (!idle && !agent.held) return { agent, events: [] };
+  const change = { held: false, statusReason: undefined, ...(idle ? { wanted: true, dueAtMs: nowMs } : {}) };
+  return decided(agent, change, nowMs, { type: 'agent.resumed' });
+}
+
+/** It can't go on by itself: its runtime said so when it left. */
+export function fail(agent: Agent, reason: string, nowMs: number): AgentDecision {
+  require(agent, 'fail', ['stopping']);
+  return toError({ ...agent, retired: retire(agent, nowMs) }, reason, nowMs);
 }
 
 /** Out of `error`, with a clean slate. */
@@ -280,7 +321,7 @@ export function recover(agent: Agent, nowMs: number): AgentDecision {
   require(agent, 'recover', ['error']);
   return decided(
     agent,
-    { ...status(agent, 'paused', nowMs), crashesMs: [], launchTries: 0, notBeforeMs: undefined, dueAtMs: nowMs },
+    { ...status('paused', nowMs), crashesMs: [], launchTries: 0, notBeforeMs: undefined, dueAtMs: nowMs },
     nowMs,
     { type: 'agent.recovered' },
   );
@@ -302,9 +343,9 @@ export function saveWorkspace(agent: Agent, workspace: Workspace, nowMs: number)
 /** No transition, no event: only another time to look, or the memory of a look. */
 export function rearm(
   agent: Agent,
-  change: Partial<Pick<Agent, 'dueAtMs' | 'retired' | 'suspectSinceMs' | 'statusReason' | 'waiting' | 'idleSinceMs'>>,
+  change: Partial<Pick<Agent, 'dueAtMs' | 'retired' | 'suspectSinceMs' | 'statusReason' | 'wanted'>>,
 ): AgentDecision {
-  return { agent: { ...agent, ...change, version: agent.version + 1 }, events: [] };
+  return { agent: inTime({ ...agent, ...change, version: agent.version + 1 }), events: [] };
 }
 
 /** How long a launch may take until it is replaced, by how many failed before it. */
@@ -314,13 +355,20 @@ export function launchDeadline(agent: Agent): number {
 
 function terminated(agent: Agent, nowMs: number): AgentDecision {
   // Due at once: reconcile ends its tasks and removes what it stored.
-  return decided(agent, { ...status(agent, 'terminated', nowMs), held: false, dueAtMs: nowMs, idleSinceMs: undefined }, nowMs, {
+  const change = {
+    ...status('terminated', nowMs),
+    held: false,
+    wanted: undefined,
+    dueAtMs: nowMs,
+    idleSinceMs: undefined,
+  };
+  return decided(agent, change, nowMs, {
     type: 'agent.terminated',
   });
 }
 
 function toError(agent: Agent, reason: string, nowMs: number): AgentDecision {
-  return decided(agent, { ...status(agent, 'error', nowMs, reason), ...withoutRuntime, dueAtMs: agent.retired.length ? nowMs : undefined }, nowMs, {
+  return decided(agent, { ...status('error', nowMs, reason), ...withoutRuntime, dueAtMs: undefined }, nowMs, {
     type: 'agent.failed',
     data: { runtimeId: agent.runtimeId, reason },
   });
@@ -335,24 +383,26 @@ const withoutRuntime = {
   forced: undefined,
 } as const;
 
-function retire(agent: Agent, nowMs: number): RetiredRuntime[] {
-  return agent.runtimeId ? [...agent.retired, { id: agent.runtimeId, sinceMs: nowMs }] : agent.retired;
+function retire(agent: Agent, checkMs: number): RetiredRuntime[] {
+  return agent.runtimeId ? [...agent.retired, { id: agent.runtimeId, checkMs }] : agent.retired;
 }
 
 function recentCrashes(agent: Agent, nowMs: number): number[] {
   return agent.crashesMs.filter((timeMs) => timeMs > nowMs - crashWindowMs);
 }
 
-function status(_agent: Agent, next: AgentStatus, nowMs: number, statusReason?: string) {
+function status(next: AgentStatus, nowMs: number, statusReason?: string) {
   return { status: next, statusSinceMs: nowMs, statusReason };
 }
 
-function earlier(a: number | undefined, b: number): number {
-  return a === undefined ? b : Math.min(a, b);
+function decided(agent: Agent, change: Partial<Agent>, nowMs: number, event: EventDraft): AgentDecision {
+  return { agent: inTime({ ...agent, ...change, updatedMs: nowMs, version: agent.version + 1 }), events: [event] };
 }
 
-function decided(agent: Agent, change: Partial<Agent>, nowMs: number, event: EventDraft): AgentDecision {
-  return { agent: { ...agent, ...change, updatedMs: nowMs, version: agent.version + 1 }, events: [event] };
+/** Whatever else it is due for: a runtime that it has let go of is looked at in time. */
+function inTime(agent: Agent): Agent {
+  const checkMs = Math.min(...agent.retired.map((runtime) => runtime.checkMs));
+  return checkMs < (agent.dueAtMs ?? Number.POSITIVE_INFINITY) ? { ...agent, dueAtMs: checkMs } : agent;
 }
 
 function require(agent: Agent, command: string, allowed: readonly AgentStatus[]): void {

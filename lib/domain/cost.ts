@@ -31,7 +31,11 @@ export function usageOf(
   size: Size,
   wallSeconds: number,
   concurrency: number,
-  measured: { vcpuSeconds?: number | undefined; inputTokens?: number | undefined; outputTokens?: number | undefined } = {},
+  measured: {
+    vcpuSeconds?: number | undefined;
+    inputTokens?: number | undefined;
+    outputTokens?: number | undefined;
+  } = {},
 ): Usage {
   const price = perHour[size.architecture];
   const factor = size.capacity === 'spot' ? spotFactor : 1;

@@ -69,7 +69,8 @@ export function isId(kind: IdKind, id: string): boolean {
 /** Milliseconds since the epoch at which an id was made. */
 export function timeOf(id: string): number {
   let timeMs = 0;
-  for (const character of id.slice(id.indexOf('_') + 1).slice(0, 10)) timeMs = timeMs * 32 + alphabet.indexOf(character);
+  for (const character of id.slice(id.indexOf('_') + 1).slice(0, 10))
+    timeMs = timeMs * 32 + alphabet.indexOf(character);
   return timeMs;
 }
 

@@ -101,13 +101,20 @@ export function placeOf(createdMs: number, priority: number): number {
   return createdMs - 1000 * priority;
 }
 
-export function submit(task: Omit<QueuedTask, 'status' | 'version' | 'attempt' | 'failures'>): TaskDecision<QueuedTask> {
-  return { task: { ...task, status: 'queued', version: 1, attempt: 0, failures: 0 }, events: [{ type: 'task.queued' }] };
+export function submit(
+  task: Omit<QueuedTask, 'status' | 'version' | 'attempt' | 'failures'>,
+): TaskDecision<QueuedTask> {
+  return {
+    task: { ...task, status: 'queued', version: 1, attempt: 0, failures: 0 },
+    events: [{ type: 'task.queued' }],
+  };
 }
 
 /** Whether a runtime may claim it now. */
-export function isClaimable(task: LiveTask, nowMs: number): task is QueuedTask {
-  return task.status === 'queued' && task.notBeforeMs <= nowMs && (task.expiresMs === undefined || task.expiresMs > nowMs);
+export function isClaimable(task: LiveTask, nowMs: number): boolean {
+  return (
+    task.status === 'queued' && task.notBeforeMs <= nowMs && (task.expiresMs === undefined || task.expiresMs > nowMs)
+  );
 }
 
 export function claim(task: QueuedTask, runtimeId: string, nowMs: number): TaskDecision<RunningTask> {
@@ -128,7 +135,11 @@ export function claim(task: QueuedTask, runtimeId: string, nowMs: number): TaskD
 }
 
 /** A task that answers while it is being cancelled has succeeded: the answer came first. */
-export function succeed(task: RunningTask | CancellingTask, outcome: Outcome, nowMs: number): TaskDecision<FinishedTask> {
+export function succeed(
+  task: RunningTask | CancellingTask,
+  outcome: Outcome,
+  nowMs: number,
+): TaskDecision<FinishedTask> {
   return finish(task, 'succeeded', nowMs, outcome, { attempt: task.attempt, seconds: (nowMs - task.startedMs) / 1000 });
 }
 
@@ -166,7 +177,11 @@ export function failAttempt(
 }
 
 /** Back to the queue without blame; one that is being cancelled is cancelled, since nothing of it runs any more. */
-export function release(task: RunningTask | CancellingTask, reason: string, nowMs: number): TaskDecision<QueuedTask | FinishedTask> {
+export function release(
+  task: RunningTask | CancellingTask,
+  reason: string,
+  nowMs: number,
+): TaskDecision<QueuedTask | FinishedTask> {
   if (task.status === 'cancelling') return cancelled(task, reason, nowMs);
   return {
     task: backInQueue(task, reason),
@@ -175,7 +190,10 @@ export function release(task: RunningTask | CancellingTask, reason: string, nowM
 }
 
 /** A queued task is cancelled at once; a running one when there is proof that nothing of it runs. */
-export function requestCancel(task: QueuedTask | RunningTask, nowMs: number): TaskDecision<CancellingTask | FinishedTask> {
+export function requestCancel(
+  task: QueuedTask | RunningTask,
+  nowMs: number,
+): TaskDecision<CancellingTask | FinishedTask> {
   if (task.status === 'queued') return cancelled(task, 'it had not started', nowMs);
   return {
     task: { ...next(task), status: 'cancelling', cancelRequestedMs: nowMs },
@@ -184,7 +202,11 @@ export function requestCancel(task: QueuedTask | RunningTask, nowMs: number): Ta
 }
 
 /** `proof` says how it is known that nothing of the task runs. */
-export function cancelled(task: QueuedTask | RunningTask | CancellingTask, proof: string, nowMs: number): TaskDecision<FinishedTask> {
+export function cancelled(
+  task: QueuedTask | RunningTask | CancellingTask,
+  proof: string,
+  nowMs: number,
+): TaskDecision<FinishedTask> {
   const error = { code: 'cancelled', message: `The task was cancelled: ${proof}.` };
   return finish(task, 'cancelled', nowMs, { error }, { attempt: task.attempt, proof });
 }
@@ -201,7 +223,10 @@ function finish(
   outcome: Outcome,
   data: Record<string, unknown>,
 ): TaskDecision<FinishedTask> {
-  return { task: { ...next(task), status, statusReason: undefined, finishedMs, outcome }, events: [{ type: `task.${status}`, data }] };
+  return {
+    task: { ...next(task), status, statusReason: undefined, finishedMs, outcome },
+    events: [{ type: `task.${status}`, data }],
+  };
 }
 
 function backInQueue(task: RunningTask | CancellingTask, statusReason: string): QueuedTask {

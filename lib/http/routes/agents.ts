@@ -106,6 +106,20 @@ export const resumeAgent = contract({
   errors: ['not_found', 'illegal_transition', 'conflict', 'agent_terminated'],
 });
 
+export const recoverAgent = contract({
+  id: 'recoverAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/recover',
+  tag: 'Agents',
+  summary: 'Take an agent out of error; its queued tasks go on',
+  auth: 'key',
+  role: 'member',
+  params,
+  answer: agent,
+  status: 202,
+  errors: ['not_found', 'illegal_transition', 'conflict', 'agent_terminated'],
+});
+
 export const listGenerations = contract({
   id: 'listGenerations',
   method: 'GET',

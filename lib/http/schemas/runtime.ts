@@ -9,7 +9,10 @@ import { outputSpec, taskStatus } from './task.ts';
 
 const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, rule('the name of a tenant is allowed'));
 const fence = z.int().min(1);
-const place = z.string().min(1).max(64).describe('Where the task stands in the queue; given back as it came');
+const place = z
+  .string()
+  .regex(/^-?\d{1,16}$/, rule('a place as claim gave it is allowed'))
+  .describe('Where the task stands in the queue; given back as it came');
 const slots = z.int().min(0).max(100).describe('How many more tasks the runtime takes');
 const key = line(1, 1024);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, rule('64 lower-case hexadecimal digits are allowed'));

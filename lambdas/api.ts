@@ -1,0 +1,171 @@
+import {
+  countTasks,
+  createAgent,
+  listAgents,
+  patchAgent,
+  pauseAgent,
+  recoverAgent,
+  resumeAgent,
+  terminateAgent,
+} from '../lib/app/agents.ts';
+import { existingAgent } from '../lib/app/commit.ts';
+import { cancelTask, listAgentTasks, listTasks, maxUploadBytes, retryTask, submitTask } from '../lib/app/tasks.ts';
+import { deleteTemplate, getTemplate, listTemplates, putTemplate } from '../lib/app/templates.ts';
+import type { Agent } from '../lib/domain/agent.ts';
+import { idOf } from '../lib/domain/id.ts';
+import { openapiOf } from '../lib/http/openapi.ts';
+import { bind, type Route, reply } from '../lib/http/route.ts';
+import * as agents from '../lib/http/routes/agents.ts';
+import { contracts } from '../lib/http/routes/index.ts';
+import * as service from '../lib/http/routes/service.ts';
+import * as tasks from '../lib/http/routes/tasks.ts';
+import * as templates from '../lib/http/routes/templates.ts';
+import { type Cursor, encodeCursor } from '../lib/http/schemas/page.ts';
+import { agentView, generationView, taskSummaryView, taskView, templateView } from '../lib/http/views.ts';
+import { version } from '../lib/version.ts';
+import { keyAuthentication } from './authenticate.ts';
+import type { FunctionDeps } from './deps.ts';
+import { causeOf, serve } from './http.ts';
+import { wrapped } from './middleware.ts';
+
+/** Everything of the HTTP API that neither waits nor belongs to a shim. */
+export function makeHandler(deps: FunctionDeps) {
+  const routes = [...serviceRoutes(deps), ...templateRoutes(deps), ...agentRoutes(deps), ...taskRoutes(deps)];
+  return serve(deps, routes, keyAuthentication(deps));
+}
+
+/** How long a presigned URL works. */
+const urlSeconds = 900;
+
+/** Lists are ordered by an immutable key, so a cursor is the last one that was shown. */
+const positionOf = (cursor: Cursor | undefined) => (cursor === undefined ? undefined : String(cursor.before));
+const nextCursor = (next: string | undefined) => (next === undefined ? null : encodeCursor({ before: next }));
+
+function serviceRoutes(deps: FunctionDeps): Route[] {
+  let document: Record<string, unknown> | undefined;
+  return [
+    bind(service.getHealth, async () => ({ status: 'ok', version })),
+    bind(service.getOpenapi, async () => {
+      document ??= openapiOf(contracts, { version, serverUrl: deps.config.apiUrl });
+      return document;
+    }),
+  ];
+}
+
+function templateRoutes(deps: FunctionDeps): Route[] {
+  return [
+    bind(templates.putTemplate, async ({ params, body, context }) => {
+      const { template, created } = await putTemplate(deps, context.principal.tenant, params.name, body);
+      return reply(created ? 201 : 200, templateView(template));
+    }),
+    bind(templates.listTemplates, async ({ query, context }) => {
+      const page = await listTemplates(deps, context.principal.tenant, query.limit, positionOf(query.cursor));
+      return { items: page.items.map(templateView), nextCursor: nextCursor(page.next) };
+    }),
+    bind(templates.getTemplate, async ({ params, query, context }) =>
+      templateView(await getTemplate(deps, context.principal.tenant, params.name, query.version)),
+    ),
+    bind(templates.deleteTemplate, async ({ params, context }) => {
+      await deleteTemplate(deps, context.principal.tenant, params.name);
+      return reply(204, undefined);
+    }),
+  ];
+}
+
+function agentRoutes(deps: FunctionDeps): Route[] {
+  const shown = async (agent: Agent) => {
+    const runtime = agent.runtimeId ? await deps.runtimes.get(agent.tenant, agent.runtimeId) : undefined;
+    return agentView(agent, await countTasks(deps, agent), runtime);
+  };
+  return [
+    bind(agents.createAgent, async ({ body, context }) => {
+      const agent = await createAgent(deps, context.principal.tenant, context.seed, body, causeOf(context));
+      return agentView(agent, { queued: 0, running: 0 });
+    }),
+    bind(agents.listAgents, async ({ query, context }) => {
+      const { limit, cursor, ...filter } = query;
+      const page = await listAgents(deps, context.principal.tenant, filter, limit, positionOf(cursor));
+      const items = await Promise.all(page.items.map(async (agent) => agentView(agent, await countTasks(deps, agent))));
+      return { items, nextCursor: nextCursor(page.next) };
+    }),
+    bind(agents.getAgent, async ({ params, context }) =>
+      shown(await existingAgent(deps, context.principal.tenant, params.id)),
+    ),
+    bind(agents.patchAgent, async ({ params, body, context }) =>
+      shown(await patchAgent(deps, context.principal.tenant, params.id, body, causeOf(context))),
+    ),
+    bind(agents.deleteAgent, async ({ params, context }) =>
+      shown(await terminateAgent(deps, context.principal.tenant, params.id, causeOf(context))),
+    ),
+    bind(agents.pauseAgent, async ({ params, body, context }) =>
+      shown(await pauseAgent(deps, context.principal.tenant, params.id, body, causeOf(context))),
+    ),
+    bind(agents.resumeAgent, async ({ params, context }) =>
+      shown(await resumeAgent(deps, context.principal.tenant, params.id, causeOf(context))),
+    ),
+    bind(agents.recoverAgent, async ({ params, context }) =>
+      shown(await recoverAgent(deps, context.principal.tenant, params.id, causeOf(context))),
+    ),
+    bind(agents.listGenerations, async ({ params, query, context }) => {
+      const agent = await existingAgent(deps, context.principal.tenant, params.id);
+      const before = positionOf(query.cursor);
+      const page = await deps.generations.page(
+        agent.tenant,
+        agent.id,
+        query.limit,
+        before === undefined ? undefined : Number(before),
+      );
+      return {
+        items: page.items.map((generation) => generationView(generation, agent)),
+        nextCursor: nextCursor(page.next),
+      };
+    }),
+  ];
+}
+
+function taskRoutes(deps: FunctionDeps): Route[] {
+  const presign = (key: string) => deps.objects.presignGet(key, urlSeconds);
+  return [
+    bind(tasks.createTask, async ({ params, body, context }) => {
+      const { notBefore, sessionId: _sessionId, onBusy, ...rest } = body;
+      const notBeforeMs = notBefore === undefined ? undefined : Date.parse(notBefore);
+      const command = {
+        ...rest,
+        notBeforeMs,
+        onBusy: onBusy === 'reject' ? ('reject' as const) : ('enqueue' as const),
+      };
+      const known = await submitTask(
+        deps,
+        context.principal.tenant,
+        params.id,
+        context.seed,
+        command,
+        causeOf(context),
+      );
+      return taskView(known, presign);
+    }),
+    bind(tasks.listAgentTasks, async ({ params, query, context }) => {
+      const { tenant } = context.principal;
+      const page = await listAgentTasks(deps, tenant, params.id, query.status, query.limit, positionOf(query.cursor));
+      return { items: page.items.map(taskSummaryView), nextCursor: nextCursor(page.next) };
+    }),
+    bind(tasks.listTasks, async ({ query, context }) => {
+      const page = await listTasks(deps, context.principal.tenant, query.status, query.limit, positionOf(query.cursor));
+      return { items: page.items.map(taskSummaryView), nextCursor: nextCursor(page.next) };
+    }),
+    bind(tasks.cancelTask, async ({ params, context }) =>
+      taskView(await cancelTask(deps, context.principal.tenant, params.id, causeOf(context)), presign),
+    ),
+    bind(tasks.retryTask, async ({ params, context }) =>
+      taskView(await retryTask(deps, context.principal.tenant, params.id, context.seed, causeOf(context)), presign),
+    ),
+    bind(tasks.createUpload, async ({ context }) => {
+      const ref = idOf('upload', context.seed);
+      const url = await deps.objects.presignPut(`uploads/${context.principal.tenant}/${ref}`, urlSeconds);
+      const expiresAt = new Date(context.nowMs + urlSeconds * 1000).toISOString();
+      return { ref, url, headers: {}, maxBytes: maxUploadBytes, expiresAt };
+    }),
+  ];
+}
+
+export const handler = wrapped('api', makeHandler);

@@ -1,0 +1,123 @@
+import { commitGeneration, heartbeat, outputTarget, reportLines } from '../lib/app/attempt.ts';
+import { claimTasks, type Instructions, type RuntimeIdentity } from '../lib/app/claim.ts';
+import { enrolRuntime, renew } from '../lib/app/enrol.ts';
+import { completeTask, type Finished, failTask, type Grip, releaseTask } from '../lib/app/finish-task.ts';
+import { stopRuntime } from '../lib/app/stop-runtime.ts';
+import type { RuntimePrincipal } from '../lib/http/principal.ts';
+import { bind } from '../lib/http/route.ts';
+import * as routes from '../lib/http/routes/runtime.ts';
+import { enrolmentView, instructionsView } from '../lib/http/views.ts';
+import { tokenAuthentication, tokenKeyReader } from './authenticate.ts';
+import type { FunctionDeps } from './deps.ts';
+import { causeOf, serve } from './http.ts';
+import { wrapped } from './middleware.ts';
+
+/** A large input's URL must outlive the wait for a slot. */
+const inputUrlSeconds = 3600;
+/** An activity lease ends after this long at the latest: no leaked one keeps an agent alive for ever. */
+const longestActivitySeconds = 3600;
+
+const time = (ms: number) => new Date(ms).toISOString();
+
+/**
+ * The shim's routes. Every call may come twice; every call that touches a task carries its fence, and whoever has lost
+ * it is told so.
+ */
+export function makeHandler(deps: FunctionDeps) {
+  const tokenKey = tokenKeyReader(deps);
+  const presign = (key: string) => deps.objects.presignGet(key, inputUrlSeconds);
+  const instructed = (instructions: Instructions) => instructionsView(instructions, presign);
+  const finished = async ({ status, instructions }: Finished) => ({
+    status,
+    instructions: await instructed(instructions),
+  });
+  return serve(
+    deps,
+    [
+      bind(routes.enroll, async ({ body, context }) => {
+        const enrolment = await enrolRuntime(deps, await tokenKey(), body, {
+          actor: { type: 'agent', id: body.agentId },
+          cause: context.requestId,
+        });
+        return enrolmentView(enrolment, { bellUrl: deps.queues.bellUrl(body.runtimeId), bucket: deps.config.bucket });
+      }),
+      bind(routes.claim, async ({ body, context }) =>
+        instructed(await claimTasks(deps, me(context.principal), body.slots, causeOf(context))),
+      ),
+      bind(routes.heartbeat, async ({ params, body, context }) => {
+        const { cancel, leaseUntilMs } = await heartbeat(
+          deps,
+          me(context.principal),
+          grip(params.id, body),
+          body.progress,
+        );
+        return { cancel, leaseUntil: time(leaseUntilMs) };
+      }),
+      bind(routes.taskEvents, async ({ params, body, context }) => ({
+        accepted: await reportLines(deps, me(context.principal), grip(params.id, body), body.lines, body.progress),
+      })),
+      bind(routes.completeTask, async ({ params, body, context }) =>
+        finished(
+          await completeTask(deps, me(context.principal), grip(params.id, body), body, body.slots, causeOf(context)),
+        ),
+      ),
+      bind(routes.failTask, async ({ params, body, context }) =>
+        finished(
+          await failTask(deps, me(context.principal), grip(params.id, body), body, body.slots, causeOf(context)),
+        ),
+      ),
+      bind(routes.releaseTask, async ({ params, body, context }) =>
+        finished(
+          await releaseTask(
+            deps,
+            me(context.principal),
+            grip(params.id, body),
+            body.reason,
+            body.slots,
+            causeOf(context),
+          ),
+        ),
+      ),
+      bind(routes.createOutput, async ({ params, body, context }) =>
+        outputTarget(deps, me(context.principal), grip(params.id, body)),
+      ),
+      bind(routes.saveWorkspace, async ({ body, context }) => {
+        await commitGeneration(deps, me(context.principal), body, causeOf(context));
+        return { generation: body.generation };
+      }),
+      bind(routes.renewCredentials, async ({ body, context }) => {
+        const { token, tokenExpiresMs, credentials } = await renew(
+          deps,
+          await tokenKey(),
+          me(context.principal),
+          body.nonce,
+        );
+        return { token, tokenExpiresAt: time(tokenExpiresMs), credentials };
+      }),
+      bind(routes.keepActive, async ({ body, context }) => ({
+        until: time(context.nowMs + Math.min(body.seconds, longestActivitySeconds) * 1000),
+      })),
+      bind(routes.stopRuntime, async ({ body, context }) => {
+        const { stop, instructions } = await stopRuntime(
+          deps,
+          me(context.principal),
+          body.reason,
+          body.detail,
+          causeOf(context),
+        );
+        return { stop, instructions: await instructed(instructions) };
+      }),
+    ],
+    tokenAuthentication(tokenKey),
+  );
+}
+
+function me({ tenant, agentId, id }: RuntimePrincipal): RuntimeIdentity {
+  return { tenant, agentId, id };
+}
+
+function grip(taskId: string, { fence, place }: { fence: number; place: string }): Grip {
+  return { taskId, fence, place: Number(place) };
+}
+
+export const handler = wrapped('runtime', makeHandler);

@@ -1,0 +1,21 @@
+import { ensureSecrets, sweepDue } from '../lib/app/sweep.ts';
+import { dueShards } from '../lib/aws/keys.ts';
+import type { FunctionDeps } from './deps.ts';
+import { wrapped } from './middleware.ts';
+
+/**
+ * Every minute: nudges whatever is overdue, which is the backstop for every message, event and timer that got lost.
+ * The first one after a deploy makes the first admin key, since CloudFormation can't make a SecureString.
+ */
+export function makeHandler(deps: FunctionDeps) {
+  let secretsMade = false;
+  return async (): Promise<{ due: number }> => {
+    if (!secretsMade) await ensureSecrets(deps);
+    secretsMade = true;
+    const due = await sweepDue(deps, dueShards);
+    if (due > 0) deps.log.info('overdue agents nudged', { due });
+    return { due };
+  };
+}
+
+export const handler = wrapped('sweep', makeHandler);

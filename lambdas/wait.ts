@@ -1,0 +1,82 @@
+import { existingAgent } from '../lib/app/commit.ts';
+import { getTask } from '../lib/app/tasks.ts';
+import { poll } from '../lib/app/wait.ts';
+import type { RecordedEvent } from '../lib/domain/event.ts';
+import { bind } from '../lib/http/route.ts';
+import { listEvents, listLogs } from '../lib/http/routes/feeds.ts';
+import { getTask as getTaskContract } from '../lib/http/routes/tasks.ts';
+import { type Cursor, encodeCursor } from '../lib/http/schemas/page.ts';
+import { eventView, logLineView, taskView } from '../lib/http/views.ts';
+import { keyAuthentication } from './authenticate.ts';
+import type { FunctionDeps } from './deps.ts';
+import { serve } from './http.ts';
+import { wrapped } from './middleware.ts';
+
+/** How long a presigned URL works. */
+const urlSeconds = 900;
+/** A filter reads this many pages of events for one answer at most; the cursor goes on from there. */
+const pagesPerAnswer = 10;
+
+/** Reads that may wait for something new, apart from all else so that waiting readers starve nobody. */
+export function makeHandler(deps: FunctionDeps) {
+  const task = bind(getTaskContract, async ({ params, query, context }) => {
+    const known = await poll(
+      deps,
+      query.waitSeconds,
+      () => getTask(deps, context.principal.tenant, params.id),
+      ({ record }) => record.status !== undefined,
+    );
+    return taskView(known, (key) => deps.objects.presignGet(key, urlSeconds));
+  });
+
+  const events = bind(listEvents, async ({ query, context }) => {
+    const { tenant } = context.principal;
+    // A task's events are among its agent's.
+    const agentId =
+      query.agentId ?? (query.taskId ? (await getTask(deps, tenant, query.taskId)).record.agentId : undefined);
+    const matches = (event: RecordedEvent) =>
+      (query.taskId === undefined || event.taskId === query.taskId) &&
+      (query.runId === undefined || event.runId === query.runId) &&
+      (query.type.length === 0 || query.type.includes(event.type));
+    let position = positionOf(query.after);
+    const read = async () => {
+      const items: RecordedEvent[] = [];
+      for (let pages = 0; pages < pagesPerAnswer && items.length === 0; pages++) {
+        const request = { limit: query.limit, after: position };
+        const page = agentId
+          ? await deps.events.ofAgent(tenant, agentId, request)
+          : await deps.events.ofTenant(tenant, request, deps.now());
+        items.push(...page.items.filter(matches));
+        position = page.cursor;
+        if (page.next === undefined) break;
+      }
+      return items;
+    };
+    const items = await poll(deps, query.waitSeconds, read, (found) => found.length > 0);
+    return { items: items.map(eventView), nextCursor: cursorOf(position) };
+  });
+
+  const logs = bind(listLogs, async ({ params, query, context }) => {
+    const agent = await existingAgent(deps, context.principal.tenant, params.id);
+    let position = positionOf(query.after);
+    const read = async () => {
+      const page = await deps.taskLogs.page(agent.tenant, agent.id, {
+        taskId: query.taskId,
+        limit: query.limit,
+        after: position,
+      });
+      position = page.cursor;
+      return page.items;
+    };
+    const items = await poll(deps, query.waitSeconds, read, (found) => found.length > 0);
+    return { items: items.map(logLineView), nextCursor: cursorOf(position) };
+  });
+
+  return serve(deps, [task, events, logs], keyAuthentication(deps));
+}
+
+const positionOf = (cursor: Cursor | undefined) => (cursor === undefined ? undefined : String(cursor.after ?? ''));
+/** A feed always has a cursor, to go on later. */
+const cursorOf = (position: string | undefined) => encodeCursor(position === undefined ? {} : { after: position });
+
+export const handler = wrapped('wait', makeHandler);

@@ -1,0 +1,175 @@
+import type { Agent } from '../domain/agent.ts';
+import { runtimeReplaced } from '../domain/errors.ts';
+import {
+  claim,
+  expire,
+  isClaimable,
+  isFinished,
+  isHeld,
+  type LiveTask,
+  type QueuedTask,
+  type RunningTask,
+  release,
+} from '../domain/task.ts';
+import { type Cause, commitTask } from './commit.ts';
+import type { Deps } from './deps.ts';
+import { Conflict, type TaskRecord } from './ports.ts';
+
+/** The runtime that a token speaks for. */
+export interface RuntimeIdentity {
+  tenant: string;
+  agentId: string;
+  id: string;
+}
+
+export interface ClaimedTask {
+  task: RunningTask;
+  record: TaskRecord;
+}
+
+/** What a shim is to do next. */
+export interface Instructions {
+  tasks: ClaimedTask[];
+  cancel: { taskId: string; fence: number }[];
+  stop: { reason: string; force: boolean } | null;
+  nextDueMs: number | undefined;
+}
+
+/** A lease that ends is noticed this much later: a heartbeat may be on its way. */
+export const leaseSlackMs = 60_000;
+
+/** Live rows of one page; a claim seldom needs more than its first. */
+const pageSize = 50;
+/** A claim reads this many live rows at most; the shim comes again. */
+const rowsPerClaim = 1000;
+
+interface View {
+  claimable: QueuedTask[];
+  more: boolean;
+  cancel: Instructions['cancel'];
+  nextDueMs: number | undefined;
+}
+
+/** Gives a runtime as many tasks as it has slots for, in the order of the queue. */
+export async function claimTasks(
+  deps: Deps,
+  me: RuntimeIdentity,
+  slots: number,
+  by: Cause,
+  known?: Agent,
+): Promise<Instructions> {
+  const agent = known ?? (await enrolledAgent(deps, me));
+  if (agent.status === 'stopping') return stopOf(agent, (await look(deps, me, 0, by)).cancel);
+  let view = await look(deps, me, slots, by);
+  if (slots > 0 && view.claimable.length === 0 && !agent.waiting) {
+    // Said before the last look: who submits from now on will see it, and ring.
+    await deps.agents.setWaiting(agent, true);
+    view = await look(deps, me, slots, by);
+  }
+  const claimed: RunningTask[] = [];
+  for (const task of view.claimable.slice(0, slots)) {
+    const won = await tryClaim(deps, task, me, by);
+    if (won) claimed.push(won);
+  }
+  if (claimed.length > 0) {
+    const now = await deps.agents.get(me.tenant, me.agentId, { strong: true });
+    if (now?.runtimeId !== me.id || now.status !== 'running') {
+      for (const task of claimed) await handBack(deps, task, by);
+      if (now?.runtimeId !== me.id) throw runtimeReplaced(me.id);
+      return stopOf(now, view.cancel);
+    }
+    // With more work waiting than it can take, nobody needs to ring for the next.
+    if (now.waiting && view.more) await deps.agents.setWaiting(now, false);
+    const leaseEndsMs = Math.min(...claimed.map((task) => task.leaseUntilMs)) + leaseSlackMs;
+    if (now.dueAtMs === undefined || leaseEndsMs < now.dueAtMs)
+      await deps.agents.lowerDue(me.tenant, me.agentId, leaseEndsMs);
+  }
+  const tasks = await Promise.all(claimed.map(async (task) => ({ task, record: await recordOf(deps, task) })));
+  return { tasks, cancel: view.cancel, stop: null, nextDueMs: view.nextDueMs };
+}
+
+/** @throws RouseError runtime_replaced */
+export async function enrolledAgent(deps: Deps, me: RuntimeIdentity): Promise<Agent> {
+  const agent = await deps.agents.get(me.tenant, me.agentId, { strong: true });
+  if (agent?.runtimeId !== me.id || (agent.status !== 'running' && agent.status !== 'stopping'))
+    throw runtimeReplaced(me.id);
+  return agent;
+}
+
+function stopOf(agent: Agent, cancel: Instructions['cancel']): Instructions {
+  const stop = { reason: agent.statusReason ?? 'stop requested', force: agent.forced ?? false };
+  return { tasks: [], cancel, stop, nextDueMs: undefined };
+}
+
+/** Reads the queue until the slots are filled or its end is reached, and finishes what others have left. */
+async function look(deps: Deps, me: RuntimeIdentity, slots: number, by: Cause): Promise<View> {
+  const nowMs = deps.now();
+  const view: View = { claimable: [], more: false, cancel: [], nextDueMs: undefined };
+  let rows = 0;
+  for await (const tasks of deps.tasks.queue(me.tenant, me.agentId, pageSize)) {
+    for (const task of tasks) await sort(deps, task, view, slots, nowMs, me, by);
+    rows += tasks.length;
+    if (rows >= rowsPerClaim || view.more) break;
+  }
+  return view;
+}
+
+async function sort(
+  deps: Deps,
+  task: LiveTask,
+  view: View,
+  slots: number,
+  nowMs: number,
+  me: RuntimeIdentity,
+  by: Cause,
+): Promise<void> {
+  if (isFinished(task)) return deps.tasks.settle(task);
+  if (isHeld(task)) {
+    const mine = task.status === 'cancelling' && task.runtimeId === me.id;
+    if (mine) view.cancel.push({ taskId: task.id, fence: task.attempt });
+  } else if (task.expiresMs !== undefined && task.expiresMs <= nowMs) await expireTask(deps, task, by);
+  else if (!isClaimable(task, nowMs))
+    view.nextDueMs = Math.min(view.nextDueMs ?? Number.POSITIVE_INFINITY, task.notBeforeMs);
+  else if (view.claimable.length < slots) view.claimable.push(task);
+  else view.more = true;
+}
+
+/** Ends a task whose time to start is over. Losing the race means that somebody else dealt with it. */
+export async function expireTask(deps: Deps, task: QueuedTask, by: Cause): Promise<void> {
+  try {
+    await deps.tasks.settle(await commitTask(deps, task, expire(task, deps.now()), by));
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
+}
+
+async function tryClaim(
+  deps: Deps,
+  task: QueuedTask,
+  me: RuntimeIdentity,
+  by: Cause,
+): Promise<RunningTask | undefined> {
+  try {
+    return await commitTask(deps, task, claim(task, me.id, deps.now()), by);
+  } catch (error) {
+    if (error instanceof Conflict) return undefined;
+    throw error;
+  }
+}
+
+/** Gives a task back to the queue, unless somebody has changed it. */
+export async function handBack(deps: Deps, task: LiveTask, by: Cause, reason = 'the agent is stopping'): Promise<void> {
+  if (!isHeld(task)) return;
+  try {
+    const after = await commitTask(deps, task, release(task, reason, deps.now()), by);
+    if (isFinished(after)) await deps.tasks.settle(after);
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
+}
+
+async function recordOf(deps: Deps, task: RunningTask): Promise<TaskRecord> {
+  const record = await deps.tasks.record(task.tenant, task.id);
+  if (!record) throw new Error(`Task ${task.id} has a live row and no record.`);
+  return record;
+}

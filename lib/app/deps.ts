@@ -1,0 +1,45 @@
+import type { Config } from '../config.ts';
+import type { RandomBytes } from '../domain/id.ts';
+import type {
+  Agents,
+  ApiKeys,
+  EventLog,
+  Generations,
+  Identities,
+  Logger,
+  Objects,
+  Parameters,
+  Queues,
+  Runner,
+  Runtimes,
+  TaskDefinitions,
+  TaskLogs,
+  Tasks,
+  Templates,
+  Waiters,
+} from './ports.ts';
+
+/** All that the use cases work with. Time and chance come from here too, so that a test can hold both. */
+export interface Deps {
+  config: Config;
+  agents: Agents;
+  tasks: Tasks;
+  templates: Templates;
+  runtimes: Runtimes;
+  generations: Generations;
+  events: EventLog;
+  taskLogs: TaskLogs;
+  apiKeys: ApiKeys;
+  waiters: Waiters;
+  queues: Queues;
+  objects: Objects;
+  runner: Runner;
+  taskDefinitions: TaskDefinitions;
+  parameters: Parameters;
+  identities: Identities;
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  sleep(ms: number): Promise<void>;
+  random: RandomBytes;
+}

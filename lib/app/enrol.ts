@@ -1,0 +1,104 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type Agent, enrol } from '../domain/agent.ts';
+import { RouseError, runtimeReplaced } from '../domain/errors.ts';
+import type { RuntimeIdentity } from './claim.ts';
+import { type Cause, commitAgent, retried } from './commit.ts';
+import type { Deps } from './deps.ts';
+import type { AwsCredentials, Runtime, TemplateSpec } from './ports.ts';
+import { settingsOf } from './settings.ts';
+import { signToken, tokenLifeMs } from './token.ts';
+
+export interface EnrolRequest {
+  runtimeId: string;
+  agentId: string;
+  tenant: string;
+  nonce: string;
+  identity: { headers: Record<string, string>; body: string };
+}
+
+export interface Enrolment {
+  agent: Agent;
+  runtime: Runtime;
+  settings: TemplateSpec;
+  token: string;
+  tokenExpiresMs: number;
+  credentials: AwsCredentials;
+}
+
+const refused = (why: string) => new RouseError('identity_refused', `The runtime is not enrolled: ${why}.`);
+
+/**
+ * Takes a container in as its agent's runtime: it proves by a signature of its task role that it is the very ECS task
+ * that was launched for the runtime. Works once; a repetition needs the same nonce, which only the shim knows.
+ */
+export async function enrolRuntime(deps: Deps, tokenKey: string, request: EnrolRequest, by: Cause): Promise<Enrolment> {
+  const runtime = await deps.runtimes.get(request.tenant, request.runtimeId);
+  if (!runtime || runtime.agentId !== request.agentId) throw refused('it is not known');
+  const taskArn = await provenTask(deps, runtime, request);
+  const nonceHash = hash(request.nonce);
+  if (runtime.nonceHash === undefined) await deps.runtimes.enrolled(runtime, nonceHash, taskArn, deps.now());
+  else if (!same(runtime.nonceHash, nonceHash)) throw refused('it has enrolled before, with another nonce');
+  const [agent, issued] = await Promise.all([takeIn(deps, runtime, by), issue(deps, tokenKey, runtime)]);
+  return { agent, runtime, settings: await settingsOf(deps, agent), ...issued };
+}
+
+/** A new token and new credentials, for the holder of the nonce. */
+export async function renew(
+  deps: Deps,
+  tokenKey: string,
+  me: RuntimeIdentity,
+  nonce: string,
+): Promise<Pick<Enrolment, 'token' | 'tokenExpiresMs' | 'credentials'>> {
+  const runtime = await deps.runtimes.get(me.tenant, me.id);
+  if (!runtime?.nonceHash || !same(runtime.nonceHash, hash(nonce))) throw refused('its nonce is another one');
+  const agent = await deps.agents.get(me.tenant, me.agentId, { strong: true });
+  if (agent?.runtimeId !== me.id) throw runtimeReplaced(me.id);
+  return issue(deps, tokenKey, runtime);
+}
+
+async function takeIn(deps: Deps, runtime: Runtime, by: Cause): Promise<Agent> {
+  return retried(async () => {
+    const agent = await deps.agents.get(runtime.tenant, runtime.agentId, { strong: true });
+    if (agent?.runtimeId !== runtime.id) throw runtimeReplaced(runtime.id);
+    if (agent.status === 'running' || agent.status === 'stopping') return agent;
+    if (agent.status !== 'starting') throw runtimeReplaced(runtime.id);
+    return commitAgent(deps, agent, enrol(agent, deps.now()), by);
+  });
+}
+
+async function issue(deps: Deps, tokenKey: string, { tenant, agentId, id }: Runtime) {
+  const tokenExpiresMs = deps.now() + tokenLifeMs;
+  const token = signToken({ tenant, agentId, runtimeId: id, expiresMs: tokenExpiresMs }, tokenKey);
+  return { token, tokenExpiresMs, credentials: await deps.identities.credentialsFor({ tenant, agentId, id }) };
+}
+
+/** The ARN of the ECS task that signed the request, if it is the one that was launched for this runtime. */
+async function provenTask(deps: Deps, runtime: Runtime, request: EnrolRequest): Promise<string> {
+  const headers = Object.fromEntries(
+    Object.entries(request.identity.headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const signed = /SignedHeaders=([^,\s]+)/.exec(headers.authorization ?? '')?.[1]?.split(';') ?? [];
+  for (const name of ['host', 'x-rouse-api', 'x-rouse-runtime']) {
+    if (!signed.includes(name)) throw refused(`the signature does not cover the header ${name}`);
+  }
+  // A signature that was made for another API, or for another runtime, must not work here.
+  if (headers['x-rouse-api'] !== deps.config.apiUrl) throw refused('it was signed for another API');
+  if (headers['x-rouse-runtime'] !== runtime.id) throw refused('it was signed for another runtime');
+  const caller = await deps.identities.verify(request.identity);
+  const session = /^arn:[\w-]+:sts::\d{12}:assumed-role\/([^/]+)\/([^/]+)$/.exec(caller?.arn ?? '');
+  if (!session) throw refused('AWS does not confirm the signature');
+  const [, roleName, taskId] = session;
+  if (roleName !== runtime.taskRoleArn.split('/').at(-1)) throw refused('it was signed with another role');
+  const launched = runtime.taskArn === undefined ? await deps.runner.find(runtime) : [runtime.taskArn];
+  const taskArn = launched.find((arn) => arn.endsWith(`/${taskId}`));
+  if (!taskArn) throw refused('it was signed by another task');
+  return taskArn;
+}
+
+function hash(nonce: string): string {
+  return createHash('sha256').update(nonce).digest('hex');
+}
+
+function same(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,172 @@
+import type { Agent } from '../domain/agent.ts';
+import { usageOf } from '../domain/cost.ts';
+import { fenceLost, tooLarge } from '../domain/errors.ts';
+import {
+  type CancellingTask,
+  cancelled,
+  failAttempt,
+  isFinished,
+  isHeld,
+  type LiveTask,
+  type Outcome,
+  type RunningTask,
+  release,
+  succeed,
+  type TaskDecision,
+  type TaskStatus,
+} from '../domain/task.ts';
+import { claimTasks, enrolledAgent, type Instructions, type RuntimeIdentity } from './claim.ts';
+import { type Cause, commitTask, retried } from './commit.ts';
+import type { Deps } from './deps.ts';
+import { settingsOf } from './settings.ts';
+import { maxInlineBytes } from './tasks.ts';
+
+/** What a shim holds of a task: its fence, and its place to find it by. */
+export interface Grip {
+  taskId: string;
+  fence: number;
+  place: number;
+}
+
+export interface MeasuredUsage {
+  wallSeconds: number;
+  vcpuSeconds: number;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+export interface Completion {
+  output?: unknown;
+  outputRef?: { key: string; bytes: number } | undefined;
+  usage: MeasuredUsage;
+}
+
+export interface Finished {
+  status: TaskStatus;
+  instructions: Instructions;
+}
+
+/** An output up to this size travels with the commit itself; a larger one is written to the record before. */
+const carriedBytes = 1024;
+
+export async function completeTask(
+  deps: Deps,
+  me: RuntimeIdentity,
+  grip: Grip,
+  completion: Completion,
+  slots: number,
+  by: Cause,
+): Promise<Finished> {
+  const agent = await enrolledAgent(deps, me);
+  const usage = await usageFor(deps, agent, completion.usage);
+  return finish(deps, me, agent, grip, slots, by, async (task) => {
+    const outcome = await outcomeOf(deps, me, task, completion);
+    return succeed(task, { ...outcome, usage, generation: agent.workspace?.generation }, deps.now());
+  });
+}
+
+async function outcomeOf(
+  deps: Deps,
+  me: RuntimeIdentity,
+  task: LiveTask,
+  { output, outputRef }: Completion,
+): Promise<Outcome> {
+  if (outputRef) return { outputKey: outputRef.key, outputBytes: outputRef.bytes };
+  const bytes = Buffer.byteLength(JSON.stringify(output) ?? '');
+  // A string's bytes are its own: quotes and escapes don't count against it.
+  const size = typeof output === 'string' ? Buffer.byteLength(output) : bytes;
+  if (size > maxInlineBytes) throw tooLarge('The output', size, maxInlineBytes);
+  if (bytes <= carriedBytes) return { output, outputBytes: size };
+  await deps.tasks.draftOutput(me.tenant, task.id, task.attempt, output);
+  return { drafted: task.attempt, outputBytes: size };
+}
+
+export interface AttemptFailure {
+  code: string;
+  message: string;
+  retryAfterSeconds?: number | undefined;
+  usage: MeasuredUsage;
+}
+
+export async function failTask(
+  deps: Deps,
+  me: RuntimeIdentity,
+  grip: Grip,
+  failure: AttemptFailure,
+  slots: number,
+  by: Cause,
+): Promise<Finished> {
+  const agent = await enrolledAgent(deps, me);
+  const settings = await settingsOf(deps, agent);
+  const usage = await usageFor(deps, agent, failure.usage);
+  return finish(deps, me, agent, grip, slots, by, async (task) => {
+    if (task.status === 'cancelling') return cancelled(task, `its processes have ended (${failure.code})`, deps.now());
+    // Nobody asked for it: its runtime ended it, and the task is not to blame.
+    if (failure.code === 'cancelled') return release(task, 'its runtime ended it', deps.now());
+    return failAttempt(task, { ...failure, usage }, settings.task.retry, deps.now());
+  });
+}
+
+export async function releaseTask(
+  deps: Deps,
+  me: RuntimeIdentity,
+  grip: Grip,
+  reason: string,
+  slots: number,
+  by: Cause,
+): Promise<Finished> {
+  const agent = await enrolledAgent(deps, me);
+  return finish(deps, me, agent, grip, slots, by, async (task) => release(task, reason, deps.now()));
+}
+
+type Held = RunningTask | CancellingTask;
+
+/** Commits the end of an attempt under its fence, and brings the next work. A repeated call gets the same answer. */
+async function finish(
+  deps: Deps,
+  me: RuntimeIdentity,
+  agent: Agent,
+  grip: Grip,
+  slots: number,
+  by: Cause,
+  decide: (task: Held) => Promise<TaskDecision>,
+): Promise<Finished> {
+  const status = await retried(async () => {
+    const live = await deps.tasks.live(me.tenant, me.agentId, grip.place, grip.taskId);
+    if (live && isHeld(live) && live.attempt === grip.fence && live.runtimeId === me.id) {
+      const after = await commitTask(deps, live, await decide(live), by);
+      return { status: after.status, settle: after };
+    }
+    return { status: await endedBefore(deps, me, grip, live), settle: live };
+  });
+  const settling = status.settle && isFinished(status.settle) ? deps.tasks.settle(status.settle) : undefined;
+  const [instructions] = await Promise.all([claimTasks(deps, me, slots, by, agent), settling]);
+  return { status: status.status, instructions };
+}
+
+/** The status that this very attempt has led to, when its answer was lost; anything else has lost the fence. */
+async function endedBefore(
+  deps: Deps,
+  me: RuntimeIdentity,
+  grip: Grip,
+  live: LiveTask | undefined,
+): Promise<TaskStatus> {
+  if (live && live.attempt === grip.fence && (live.status === 'queued' || isFinished(live))) return live.status;
+  if (!live) {
+    const record = await deps.tasks.record(me.tenant, grip.taskId);
+    if (record?.status && record.agentId === me.agentId && record.attempt === grip.fence) return record.status;
+  }
+  throw fenceLost(grip.taskId, grip.fence);
+}
+
+/** @throws RouseError fence_lost unless this runtime holds the task under this fence. */
+export async function heldTask(deps: Deps, me: RuntimeIdentity, grip: Grip): Promise<Held> {
+  const live = await deps.tasks.live(me.tenant, me.agentId, grip.place, grip.taskId);
+  if (live && isHeld(live) && live.attempt === grip.fence && live.runtimeId === me.id) return live;
+  throw fenceLost(grip.taskId, grip.fence);
+}
+
+async function usageFor(deps: Deps, agent: Agent, measured: MeasuredUsage): Promise<Record<string, number>> {
+  const settings = await settingsOf(deps, agent);
+  return { ...usageOf(settings, measured.wallSeconds, settings.concurrency, measured) };
+}

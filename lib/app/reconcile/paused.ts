@@ -1,0 +1,47 @@
+import { rearm, start } from '../../domain/agent.ts';
+import { newId } from '../../domain/id.ts';
+import type { Runtime } from '../ports.ts';
+import { settingsOf } from '../settings.ts';
+import type { Sight, Step } from './step.ts';
+
+/** A paused agent starts when there is work for it, unless it is held or backing off. */
+export async function stepPaused(sight: Sight): Promise<Step> {
+  const { agent, queue, nowMs } = sight;
+  if (agent.held) return look(sight, undefined);
+  if (!queue.ready && !agent.wanted) return look(sight, queue.nextMs);
+  if (agent.notBeforeMs !== undefined && agent.notBeforeMs > nowMs) return look(sight, agent.notBeforeMs);
+  const runtime = await freeze(sight);
+  // The row first: an agent must never point to a runtime that nobody can launch.
+  await sight.deps.runtimes.create(runtime);
+  const reason = queue.ready ? `task ${queue.ready.id} is waiting` : 'start requested';
+  return {
+    decision: start(agent, runtime.id, reason, nowMs),
+    effects: [{ type: 'request_launch', runtimeId: runtime.id }],
+  };
+}
+
+/** Looks again when there will be something to see, to the second. */
+function look({ agent }: Sight, atMs: number | undefined): Step {
+  const decision = rearm(agent, { dueAtMs: atMs });
+  if (decision.agent.dueAtMs === agent.dueAtMs) return {};
+  return { decision, effects: atMs === undefined ? [] : [{ type: 'timer', atMs }] };
+}
+
+/** Everything that a launch sends is decided here, once. */
+async function freeze({ deps, agent, nowMs }: Sight): Promise<Runtime> {
+  const version = await deps.templates.get(agent.tenant, agent.template, agent.templateVersion);
+  if (!version) throw new Error(`Version ${agent.templateVersion} of the template ${agent.template} is gone.`);
+  const settings = await settingsOf(deps, agent);
+  return {
+    id: newId('runtime', nowMs, deps.random, agent.id),
+    agentId: agent.id,
+    tenant: agent.tenant,
+    createdMs: nowMs,
+    templateVersion: agent.templateVersion,
+    taskDefinitionArn: version.taskDefinitionArn,
+    taskRoleArn: version.taskRoleArn,
+    capacity: settings.capacity,
+    stopTimeoutSeconds: settings.stopTimeoutSeconds,
+    status: 'intended',
+  };
+}

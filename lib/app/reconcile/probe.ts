@@ -1,0 +1,77 @@
+import type { Deps } from '../deps.ts';
+import type { Observation, Runtime } from '../ports.ts';
+
+/** MISSING proves nothing of a task younger than this: ECS is eventually consistent, and shows stopped tasks for an hour. */
+const missingAgeMs = 15 * 60_000;
+/** … and nothing when seen once. */
+const missingTwiceMs = 60_000;
+
+export type Probe =
+  | { state: 'dead'; proof: string }
+  | { state: 'alive'; taskArn: string; observation: Observation }
+  /** ECS did not say, or not surely enough. Never "gone". */
+  | { state: 'unknown'; taskArn?: string };
+
+/** What is known of a runtime's death without asking ECS: its last event. */
+export function knownDeath(runtime: Runtime | undefined): string | undefined {
+  return runtime?.observed?.executionStopped ? describeStop(runtime.observed) : undefined;
+}
+
+/** Asks ECS. A look-up that fails leaves the question open. */
+export async function probe(deps: Deps, runtime: Runtime): Promise<Probe> {
+  const known = knownDeath(runtime);
+  if (known) return { state: 'dead', proof: known };
+  const nowMs = deps.now();
+  try {
+    const taskArn = runtime.taskArn ?? (await deps.runner.find(runtime))[0];
+    if (!taskArn) return notLaunched(deps, runtime, nowMs);
+    const observation = await deps.runner.describe(taskArn);
+    if (observation === 'missing') return missing(deps, runtime, taskArn, nowMs);
+    if (runtime.missingSinceMs !== undefined) await deps.runtimes.setMissing(runtime, undefined);
+    if (observation.executionStopped) return { state: 'dead', proof: describeStop(observation) };
+    return { state: 'alive', taskArn, observation };
+  } catch (error) {
+    deps.log.warn('ECS could not be asked about a runtime', { runtimeId: runtime.id, error });
+    return { state: 'unknown', ...(runtime.taskArn ? { taskArn: runtime.taskArn } : {}) };
+  }
+}
+
+async function missing(deps: Deps, runtime: Runtime, taskArn: string, nowMs: number): Promise<Probe> {
+  const bornMs = runtime.launchedMs ?? runtime.attemptedMs ?? runtime.createdMs;
+  if (nowMs - bornMs < missingAgeMs) return { state: 'unknown', taskArn };
+  if (runtime.missingSinceMs === undefined) {
+    await deps.runtimes.setMissing(runtime, nowMs);
+    return { state: 'unknown', taskArn };
+  }
+  if (nowMs - runtime.missingSinceMs < missingTwiceMs) return { state: 'unknown', taskArn };
+  return { state: 'dead', proof: 'ECS has not known its task for over a minute' };
+}
+
+/** No task was started for it that ECS would show. */
+function notLaunched(_deps: Deps, runtime: Runtime, nowMs: number): Probe {
+  const sinceMs = runtime.attemptedMs ?? runtime.createdMs;
+  if (nowMs - sinceMs < missingAgeMs) return { state: 'unknown' };
+  return { state: 'dead', proof: 'ECS never started a task for it' };
+}
+
+/** Why a task stopped, as a person would say it. */
+export function describeStop(observation: Observation): string {
+  const { stopCode, stoppedReason, exitCode } = observation;
+  const reason = stoppedReason ?? 'ECS gave no reason';
+  const exit =
+    exitCode === undefined
+      ? ''
+      : exitCode === 137
+        ? ' (exit code 137: killed, perhaps out of memory)'
+        : ` (exit code ${exitCode})`;
+  return `ECS stopped its task: ${reason.replace(/\.$/, '')}${exit}${stopCode === undefined ? '' : ` [${stopCode}]`}`;
+}
+
+/** Whether a launch failed for want of capacity or pace, which is nobody's fault but the cloud's. */
+export function isCapacity(observation: Observation | undefined): boolean {
+  if (!observation) return false;
+  return (
+    observation.stopCode === 'SpotInterruption' ||
+    /capacity|RESOURCE:ENI|network interface|Timeout waiting for network/i.test(observation.stoppedReason ?? '')
+  );
+}

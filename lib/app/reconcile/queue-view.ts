@@ -1,0 +1,68 @@
+import type { Agent } from '../../domain/agent.ts';
+import { cancelled, isClaimable, isFinished, isHeld, type LiveTask } from '../../domain/task.ts';
+import { expireTask, handBack } from '../claim.ts';
+import { type Cause, commitTask } from '../commit.ts';
+import type { Deps } from '../deps.ts';
+import { Conflict } from '../ports.ts';
+import { earliest, type QueueView } from './step.ts';
+
+/** One look reads this many live rows at most. Held tasks are near the front, where they were claimed from. */
+const rowsPerLook = 500;
+/** What lies beyond is looked at again after this long. */
+const beyondMs = 300_000;
+
+/**
+ * Reads an agent's queue, and on the way finishes what others have left: ended tasks that are not settled, tasks whose
+ * time to start is over, tasks whose runtime is known to be gone, and all tasks of an agent that is terminated.
+ */
+export async function viewQueue(deps: Deps, agent: Agent, by: Cause): Promise<QueueView> {
+  const nowMs = deps.now();
+  const view: QueueView = { ready: undefined, nextMs: undefined, held: [], any: false };
+  let rows = 0;
+  for await (const tasks of deps.tasks.queue(agent.tenant, agent.id, 100)) {
+    for (const task of tasks) await take(deps, agent, task, view, nowMs, by);
+    rows += tasks.length;
+    if (rows >= rowsPerLook) {
+      view.nextMs = earliest(view.nextMs, nowMs + beyondMs);
+      break;
+    }
+  }
+  return view;
+}
+
+async function take(
+  deps: Deps,
+  agent: Agent,
+  task: LiveTask,
+  view: QueueView,
+  nowMs: number,
+  by: Cause,
+): Promise<void> {
+  if (isFinished(task)) return deps.tasks.settle(task);
+  if (isHeld(task)) {
+    if (!isGone(agent, task.runtimeId)) view.held.push(task);
+    else await handBack(deps, task, by, `its runtime ${task.runtimeId} is gone`);
+    // Handed back, it is ready: the next look sees it.
+    view.any = true;
+    view.nextMs = isGone(agent, task.runtimeId) ? nowMs : view.nextMs;
+    return;
+  }
+  if (agent.status === 'terminated') return endWithAgent(deps, task, by);
+  if (task.expiresMs !== undefined && task.expiresMs <= nowMs) return expireTask(deps, task, by);
+  view.any = true;
+  if (isClaimable(task, nowMs)) view.ready ??= task;
+  view.nextMs = earliest(view.nextMs, task.notBeforeMs > nowMs ? task.notBeforeMs : undefined, task.expiresMs);
+}
+
+/** A runtime is gone when the head neither has it nor still waits for its death. */
+function isGone(agent: Agent, runtimeId: string): boolean {
+  return agent.runtimeId !== runtimeId && !agent.retired.some((runtime) => runtime.id === runtimeId);
+}
+
+async function endWithAgent(deps: Deps, task: Extract<LiveTask, { status: 'queued' }>, by: Cause): Promise<void> {
+  try {
+    await deps.tasks.settle(await commitTask(deps, task, cancelled(task, 'its agent is terminated', deps.now()), by));
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
+}

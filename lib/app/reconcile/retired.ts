@@ -1,0 +1,34 @@
+import { type Agent, rearm } from '../../domain/agent.ts';
+import type { Deps } from '../deps.ts';
+import { probe } from './probe.ts';
+import type { Effect, Step } from './step.ts';
+
+/** One look deals with this many. */
+const batch = 5;
+const againMs = 60_000;
+
+/**
+ * Runtimes that an agent has let go of: forgotten only when they are known to be dead. One that said goodbye is given
+ * time to end by itself; any other is stopped.
+ */
+export async function stepRetired(deps: Deps, agent: Agent, nowMs: number): Promise<Step | undefined> {
+  const due = agent.retired.filter((runtime) => runtime.checkMs <= nowMs).slice(0, batch);
+  if (due.length === 0) return undefined;
+  const dead = new Set<string>();
+  const effects: Effect[] = [];
+  for (const { id } of due) {
+    const runtime = await deps.runtimes.get(agent.tenant, id);
+    const found = runtime ? await probe(deps, runtime) : ({ state: 'dead', proof: 'its row is gone' } as const);
+    if (found.state === 'dead') {
+      dead.add(id);
+      effects.push({ type: 'end_runtime', runtimeId: id }, { type: 'delete_bell', runtimeId: id });
+    } else if (found.taskArn)
+      effects.push({ type: 'stop_task', taskArn: found.taskArn, reason: 'Rouse: its agent has let it go' });
+  }
+  const looked = new Set(due.map((runtime) => runtime.id));
+  const retired = agent.retired
+    .filter((runtime) => !dead.has(runtime.id))
+    .map((runtime) => (looked.has(runtime.id) ? { ...runtime, checkMs: nowMs + againMs } : runtime));
+  const dueAtMs = agent.dueAtMs !== undefined && agent.dueAtMs <= nowMs ? undefined : agent.dueAtMs;
+  return { decision: rearm(agent, { retired, dueAtMs: agent.status === 'paused' ? dueAtMs : agent.dueAtMs }), effects };
+}

@@ -1,0 +1,104 @@
+import { beginStop, lookAfterMs, rearm, runtimeLost } from '../../domain/agent.ts';
+import { leaseSlackMs } from '../claim.ts';
+import type { Runtime } from '../ports.ts';
+import { settingsOf } from '../settings.ts';
+import { cancelDeadlineMs } from '../tasks.ts';
+import { knownDeath, probe } from './probe.ts';
+import { earliest, type Sight, type Step } from './step.ts';
+
+/** Beyond its longest life a runtime may take this long to finish what runs. */
+const lifetimeGraceMs = 10 * 60_000;
+/** Work that could be claimed and is not, for so long, is a sign that the shim hears nothing: it claims every 30 s. */
+const unclaimedMs = 60_000;
+/** How soon a runtime that was asked to stop, or that ECS said nothing of, is looked at again. */
+const againMs = 30_000;
+
+/** A running agent's shim minds its own clocks. This is for when it does not. */
+export async function stepRunning(sight: Sight): Promise<Step> {
+  const { agent, runtime, nowMs } = sight;
+  const death = knownDeath(runtime);
+  if (death) return lost(sight, death);
+  const settings = await settingsOf(sight.deps, agent);
+  const bornMs = agent.runtimeSinceMs ?? nowMs;
+  if (nowMs > bornMs + settings.maxLifetimeSeconds * 1000 + lifetimeGraceMs) {
+    const decision = beginStop(agent, 'paused', true, 'its runtime reached its longest life', nowMs);
+    return { decision, effects: agent.runtimeId ? [{ type: 'ring', runtimeId: agent.runtimeId }] : [] };
+  }
+  const suspicion = suspect(sight, settings.cancelGraceSeconds, settings.concurrency);
+  if (suspicion) return runtime ? question(sight, runtime, suspicion) : lost(sight, 'its runtime row is gone');
+  const overdue = agent.dueAtMs !== undefined && nowMs >= agent.dueAtMs;
+  const idle = sight.queue.held.length === 0;
+  if (overdue && idle && runtime) {
+    const found = await probe(sight.deps, runtime);
+    if (found.state === 'dead') return lost(sight, found.proof);
+  }
+  return lookLater(sight, settings.cancelGraceSeconds, settings.idleTimeoutSeconds);
+}
+
+function lost({ agent, runtime, nowMs }: Sight, proof: string): Step {
+  const effects = runtime
+    ? ([
+        { type: 'end_runtime', runtimeId: runtime.id },
+        { type: 'delete_bell', runtimeId: runtime.id },
+      ] as const)
+    : [];
+  return { decision: runtimeLost(agent, proof, nowMs), effects: [...effects], again: true };
+}
+
+/** Something that a live shim would have done by now. */
+function suspect({ agent, queue, nowMs }: Sight, cancelGraceSeconds: number, concurrency: number): string | undefined {
+  const silent = queue.held.find((task) => task.leaseUntilMs + leaseSlackMs / 2 <= nowMs);
+  if (silent) return `it has been silent about task ${silent.id} for over ${silent.leaseSeconds} s`;
+  const uncancelled = queue.held.find(
+    (task) => task.status === 'cancelling' && cancelDeadlineMs(task.cancelRequestedMs, cancelGraceSeconds) <= nowMs,
+  );
+  if (uncancelled) return `it did not cancel task ${uncancelled.id} in time`;
+  const { ready } = queue;
+  if (!ready || queue.held.length >= concurrency) return undefined;
+  const waitingSinceMs = Math.max(ready.createdMs, ready.notBeforeMs, agent.statusSinceMs);
+  return nowMs - waitingSinceMs >= unclaimedMs ? `it did not claim task ${ready.id}` : undefined;
+}
+
+/** First a ring and a little time, then the truth from ECS: dead, or to be stopped. */
+async function question({ deps, agent, nowMs }: Sight, runtime: Runtime, suspicion: string): Promise<Step> {
+  if (agent.suspectSinceMs === undefined) {
+    const found = await probe(deps, runtime);
+    if (found.state === 'dead') return lost({ deps, agent, runtime, nowMs } as Sight, found.proof);
+    return {
+      decision: rearm(agent, { suspectSinceMs: nowMs, dueAtMs: nowMs + againMs }),
+      effects: [{ type: 'ring', runtimeId: runtime.id }],
+    };
+  }
+  if (nowMs - agent.suspectSinceMs < againMs) return dueBy(agent, agent.suspectSinceMs + againMs);
+  const found = await probe(deps, runtime);
+  if (found.state === 'dead') return lost({ deps, agent, runtime, nowMs } as Sight, found.proof);
+  const effects = found.taskArn
+    ? ([{ type: 'stop_task', taskArn: found.taskArn, reason: `Rouse: ${suspicion}` }] as const)
+    : [];
+  deps.log.warn('a silent runtime is stopped', { agentId: agent.id, runtimeId: runtime.id, suspicion });
+  return { decision: rearm(agent, { dueAtMs: nowMs + againMs }), effects: [...effects] };
+}
+
+function dueBy(agent: Sight['agent'], dueAtMs: number): Step {
+  return agent.dueAtMs !== undefined && agent.dueAtMs <= dueAtMs && agent.dueAtMs > 0
+    ? {}
+    : { decision: rearm(agent, { dueAtMs }) };
+}
+
+/** All is well: the next look is when a lease, a cancel, a claim or the idle time would be over. */
+function lookLater({ agent, queue, nowMs }: Sight, cancelGraceSeconds: number, idleTimeoutSeconds: number): Step {
+  const nextMs = earliest(
+    ...queue.held.map((task) => task.leaseUntilMs + leaseSlackMs),
+    ...queue.held.map((task) =>
+      task.status === 'cancelling' ? cancelDeadlineMs(task.cancelRequestedMs, cancelGraceSeconds) : undefined,
+    ),
+    queue.ready && queue.held.length === 0 ? nowMs + unclaimedMs : undefined,
+    queue.nextMs === undefined ? undefined : queue.nextMs + unclaimedMs,
+    nowMs + idleTimeoutSeconds * 1000 + lookAfterMs,
+  )!;
+  const dueAtMs = Math.max(nextMs, nowMs + againMs);
+  const early = agent.dueAtMs !== undefined && agent.dueAtMs > nowMs && agent.dueAtMs <= dueAtMs;
+  // A due time may be early: it is moved on only when it has come.
+  if (early && agent.suspectSinceMs === undefined) return {};
+  return { decision: rearm(agent, { dueAtMs, suspectSinceMs: undefined }) };
+}

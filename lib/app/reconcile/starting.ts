@@ -1,0 +1,68 @@
+import { intentResendMs, launchDeadline, launchFailed, rearm } from '../../domain/agent.ts';
+import type { Runtime } from '../ports.ts';
+import { describeStop, isCapacity, probe } from './probe.ts';
+import type { Sight, Step } from './step.ts';
+
+/** The longest that a launch is waited for while ECS shows that its image is still being pulled. */
+const longestPullMs = 30 * 60_000;
+/** SQS drops a copy of an intent that it still remembers (aws-facts 2), so sending again costs little. */
+const resendEveryMs = 60_000;
+/** RunTask's answer was lost: ECS shows the task within this time. */
+const settleMs = 30_000;
+
+/** A launch is under way: it is sent again when it got lost, and replaced when it did not come up. */
+export async function stepStarting(sight: Sight): Promise<Step> {
+  const { agent, runtime, nowMs } = sight;
+  if (!runtime) return { decision: launchFailed(agent, 'its runtime row is gone', true, nowMs), again: true };
+  const seen = runtime.observed;
+  if (seen?.executionStopped) {
+    return {
+      decision: launchFailed(agent, describeStop(seen), isCapacity(seen), nowMs),
+      effects: [{ type: 'delete_bell', runtimeId: runtime.id }],
+      again: true,
+    };
+  }
+  if (runtime.launchedMs !== undefined) return stepLaunched(sight, runtime, runtime.launchedMs);
+  if (runtime.attemptedMs !== undefined && nowMs - runtime.attemptedMs >= settleMs)
+    return stepAttempted(sight, runtime, runtime.attemptedMs);
+  return stepIntended(sight, runtime);
+}
+
+/** Still in the queue, or lost before it got there. */
+function stepIntended({ agent, nowMs }: Sight, runtime: Runtime): Step {
+  const waitedMs = nowMs - runtime.createdMs;
+  if (waitedMs < intentResendMs) return {};
+  const statusReason = `waiting for its turn to launch since ${new Date(runtime.createdMs).toISOString()}`;
+  return {
+    decision: rearm(agent, { dueAtMs: nowMs + resendEveryMs, statusReason }),
+    effects: [{ type: 'request_launch', runtimeId: runtime.id }],
+  };
+}
+
+/** RunTask was called, and its answer never written down: adopt what is there. */
+async function stepAttempted(sight: Sight, runtime: Runtime, attemptedMs: number): Promise<Step> {
+  const { deps, agent, nowMs } = sight;
+  const found = await probe(deps, runtime);
+  if (found.state === 'alive') {
+    await deps.runtimes.launched(runtime, found.taskArn, attemptedMs);
+    return { decision: rearm(agent, { dueAtMs: attemptedMs + launchDeadline(agent) }), again: true };
+  }
+  if (found.state === 'dead') return { decision: launchFailed(agent, found.proof, true, nowMs), again: true };
+  if (nowMs - attemptedMs < launchDeadline(agent)) return stepIntended(sight, runtime);
+  return { decision: launchFailed(agent, 'RunTask gave no answer, and ECS shows no task', true, nowMs), again: true };
+}
+
+async function stepLaunched({ deps, agent, nowMs }: Sight, runtime: Runtime, launchedMs: number): Promise<Step> {
+  const deadlineMs = launchedMs + launchDeadline(agent);
+  if (nowMs < deadlineMs)
+    return agent.dueAtMs === deadlineMs ? {} : { decision: rearm(agent, { dueAtMs: deadlineMs }) };
+  const found = await probe(deps, runtime);
+  if (found.state === 'dead')
+    return { decision: launchFailed(agent, found.proof, isCapacity(runtime.observed), nowMs), again: true };
+  if (found.state === 'alive' && found.observation.pulling && nowMs - launchedMs < longestPullMs) {
+    return { decision: rearm(agent, { dueAtMs: nowMs + 60_000, statusReason: 'its image is still being pulled' }) };
+  }
+  // Its enrolment will be refused, so another may take its place at once; its task is stopped as a retired one.
+  const reason = `it did not enrol within ${launchDeadline(agent) / 1000} s of its launch`;
+  return { decision: launchFailed(agent, reason, true, nowMs), again: true };
+}

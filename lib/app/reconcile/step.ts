@@ -1,0 +1,78 @@
+import type { Agent, AgentDecision } from '../../domain/agent.ts';
+import type { LiveTask, QueuedTask } from '../../domain/task.ts';
+import type { Cause } from '../commit.ts';
+import type { Deps } from '../deps.ts';
+import type { Runtime } from '../ports.ts';
+
+/** What acting on a decision means; each is safe to repeat. */
+export type Effect =
+  | { type: 'request_launch'; runtimeId: string }
+  | { type: 'ring'; runtimeId: string }
+  | { type: 'stop_task'; taskArn: string; reason: string }
+  | { type: 'delete_bell'; runtimeId: string }
+  | { type: 'end_runtime'; runtimeId: string }
+  /** A nudge to the second, besides the due time that the sweep looks at. */
+  | { type: 'timer'; atMs: number };
+
+/** What one look at an agent led to. `again`: its state has changed, look once more. */
+export interface Step {
+  decision?: AgentDecision;
+  effects?: Effect[];
+  again?: boolean;
+}
+
+/** What one look has seen. */
+export interface Sight {
+  deps: Deps;
+  agent: Agent;
+  /** The runtime of the head, if it has one. */
+  runtime: Runtime | undefined;
+  queue: QueueView;
+  /** Settings of its template, read when they are needed. */
+  nowMs: number;
+  by: Cause;
+}
+
+export interface QueueView {
+  /** The oldest task that could start now. */
+  ready: QueuedTask | undefined;
+  /** When the next task becomes ready, or expires. */
+  nextMs: number | undefined;
+  /** Tasks that a runtime holds. */
+  held: Extract<LiveTask, { status: 'running' | 'cancelling' }>[];
+  /** Any unfinished task at all. */
+  any: boolean;
+}
+
+export function earliest(...timesMs: (number | undefined)[]): number | undefined {
+  const known = timesMs.filter((timeMs) => timeMs !== undefined);
+  return known.length ? Math.min(...known) : undefined;
+}
+
+export async function act(deps: Deps, agent: Agent, effects: Effect[]): Promise<void> {
+  const { tenant, id } = agent;
+  for (const effect of effects) {
+    switch (effect.type) {
+      case 'request_launch':
+        await deps.queues.requestLaunch(tenant, id, effect.runtimeId);
+        break;
+      case 'ring':
+        await deps.queues.ring(effect.runtimeId);
+        break;
+      case 'stop_task':
+        await deps.runner.stop(effect.taskArn, effect.reason);
+        break;
+      case 'delete_bell':
+        await deps.queues.deleteBell(effect.runtimeId);
+        break;
+      case 'end_runtime':
+        await deps.runtimes.ended(tenant, effect.runtimeId);
+        break;
+      case 'timer':
+        await deps.queues.nudgeAt({ tenant, kind: 'agent', id }, effect.atMs, deps.now());
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+}

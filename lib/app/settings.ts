@@ -1,0 +1,12 @@
+import type { Agent } from '../domain/agent.ts';
+import { notFound } from '../domain/errors.ts';
+import { withOverrides } from '../domain/settings.ts';
+import type { Deps } from './deps.ts';
+import type { TemplateSpec } from './ports.ts';
+
+/** What an agent's template version says, with what the agent has different. */
+export async function settingsOf(deps: Deps, agent: Agent): Promise<TemplateSpec> {
+  const version = await deps.templates.get(agent.tenant, agent.template, agent.templateVersion);
+  if (!version) throw notFound('template version', `${agent.template}@${agent.templateVersion}`);
+  return withOverrides(version.spec, agent.overrides);
+}

@@ -1,0 +1,106 @@
+import { type Agent, beginStop, fail, goOn, stopped } from '../domain/agent.ts';
+import { runtimeReplaced } from '../domain/errors.ts';
+import { isHeld, type LiveTask } from '../domain/task.ts';
+import { claimTasks, handBack, type Instructions, type RuntimeIdentity } from './claim.ts';
+import { type Cause, commitAgent } from './commit.ts';
+import type { Deps } from './deps.ts';
+import { Conflict } from './ports.ts';
+
+export type StopReason = 'idle' | 'requested' | 'lifetime' | 'signal' | 'workspace_failed';
+
+const sentences: Record<StopReason, string> = {
+  idle: 'idle',
+  requested: 'stop requested',
+  lifetime: 'its runtime reached its longest life',
+  signal: 'its container was told to stop',
+  workspace_failed: 'its workspace could not be restored',
+};
+
+const nothing: Instructions = { tasks: [], cancel: [], stop: null, nextDueMs: undefined };
+
+/**
+ * A shim wants to leave, with everything saved. First the head says `stopping`, then the queue is looked at: whoever
+ * submits meanwhile sees the one or is seen by the other. An idle runtime that finds work goes on with it.
+ */
+export async function stopRuntime(
+  deps: Deps,
+  me: RuntimeIdentity,
+  reason: StopReason,
+  detail: string | undefined,
+  by: Cause,
+): Promise<{ stop: boolean; instructions: Instructions }> {
+  for (let round = 0; round < 6; round++) {
+    const agent = await deps.agents.get(me.tenant, me.agentId, { strong: true });
+    if (agent && agent.runtimeId !== me.id && agent.retired.some((runtime) => runtime.id === me.id)) {
+      return { stop: true, instructions: nothing };
+    }
+    if (agent?.runtimeId !== me.id) throw runtimeReplaced(me.id);
+    try {
+      const done = await step(deps, me, agent, reason, detail, by);
+      if (done) return done;
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error;
+    }
+  }
+  throw new Conflict(`Agent ${me.agentId}`);
+}
+
+async function step(
+  deps: Deps,
+  me: RuntimeIdentity,
+  agent: Agent,
+  reason: StopReason,
+  detail: string | undefined,
+  by: Cause,
+) {
+  const nowMs = deps.now();
+  if (agent.status === 'running') {
+    await commitAgent(deps, agent, beginStop(agent, 'paused', reason !== 'idle', sentences[reason], nowMs), by);
+    return undefined;
+  }
+  const left: LiveTask[] = [];
+  for await (const tasks of deps.tasks.queue(me.tenant, me.agentId, 100)) {
+    left.push(...tasks);
+    if (left.length >= 100) break;
+  }
+  const workFor = (task: LiveTask) => task.status === 'queued' && task.notBeforeMs <= nowMs;
+  if (
+    reason === 'idle' &&
+    agent.goal === 'paused' &&
+    agent.statusReason === sentences.idle &&
+    !agent.held &&
+    left.some(workFor)
+  ) {
+    const running = await commitAgent(deps, agent, goOn(agent, 'work arrived', nowMs), by);
+    return { stop: false, instructions: await claimTasks(deps, me, 1, by, running) };
+  }
+  for (const task of left)
+    if (isHeld(task) && task.runtimeId === me.id) await handBack(deps, task, by, sentences[reason]);
+  await leave(deps, me, agent, reason, detail, by);
+  if (left.some((task) => task.status === 'queued' || isHeld(task)) || agent.wanted) {
+    await deps.queues.nudge([{ tenant: me.tenant, kind: 'agent', id: me.agentId }]);
+  }
+  return { stop: true, instructions: nothing };
+}
+
+async function leave(
+  deps: Deps,
+  me: RuntimeIdentity,
+  agent: Agent,
+  reason: StopReason,
+  detail: string | undefined,
+  by: Cause,
+): Promise<void> {
+  const nowMs = deps.now();
+  const failed = reason === 'workspace_failed' && agent.goal !== 'terminated';
+  const why = detail === undefined ? sentences[reason] : `${sentences[reason]}: ${detail}`;
+  const decision = failed
+    ? fail(agent, why, nowMs)
+    : stopped(agent, `goodbye of its runtime (${sentences[reason]})`, false, nowMs);
+  await commitAgent(deps, agent, decision, by);
+  await deps.runtimes.ended(me.tenant, me.id);
+  await deps.queues.deleteBell(me.id);
+  // What a terminated agent stored is removed by reconcile.
+  if (decision.agent.status === 'terminated')
+    await deps.queues.nudge([{ tenant: me.tenant, kind: 'agent', id: me.agentId }]);
+}

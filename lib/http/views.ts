@@ -1,0 +1,187 @@
+import type { z } from 'zod';
+import type { Instructions } from '../app/claim.ts';
+import type { Enrolment } from '../app/enrol.ts';
+import type { Generation, LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
+import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
+import type { Agent } from '../domain/agent.ts';
+import type { RecordedEvent } from '../domain/event.ts';
+import { isFinished } from '../domain/task.ts';
+import type { Agent as AgentResource } from './schemas/agent.ts';
+import type { Event } from './schemas/event.ts';
+import type { Generation as GenerationResource } from './schemas/generation.ts';
+import type { EnrollAnswer, Instructions as InstructionsAnswer } from './schemas/runtime.ts';
+import type { OutputSpec, Task, TaskSummary, Usage } from './schemas/task.ts';
+import type { template } from './schemas/template.ts';
+
+/** How the domain's things look to a client. */
+
+const time = (ms: number) => new Date(ms).toISOString();
+const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : time(ms));
+
+export function templateView(version: TemplateVersion): z.input<typeof template> {
+  const { name, version: number, spec, createdMs } = version;
+  return { name, version: number, ...(spec as object), createdAt: time(createdMs) } as z.input<typeof template>;
+}
+
+export function agentView(agent: Agent, tasks: { queued: number; running: number }, runtime?: Runtime): AgentResource {
+  const { workspace } = agent;
+  return {
+    id: agent.id,
+    name: agent.name,
+    template: agent.template,
+    templateVersion: agent.templateVersion,
+    labels: agent.labels,
+    overrides: agent.overrides,
+    status: agent.status,
+    statusReason: agent.statusReason ?? null,
+    held: agent.held,
+    runtime:
+      agent.runtimeId === undefined
+        ? null
+        : {
+            id: agent.runtimeId,
+            status: runtime?.observed?.lastStatus.toLowerCase() ?? agent.status,
+            startedAt: timeOrNull(agent.runtimeSinceMs),
+            taskArn: runtime?.taskArn ?? null,
+          },
+    tasks,
+    workspace: workspace ? { generation: workspace.generation, bytes: workspace.bytes } : null,
+    idleSince: agent.status === 'running' && tasks.running > 0 ? null : timeOrNull(agent.idleSinceMs),
+    createdAt: time(agent.createdMs),
+    updatedAt: time(agent.updatedMs),
+  };
+}
+
+export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
+  const now = live ?? record;
+  return {
+    id: record.id,
+    agentId: record.agentId,
+    status: now.status ?? 'queued',
+    statusReason: live?.statusReason ?? null,
+    error: record.error ?? live?.lastError ?? null,
+    attempt: now.attempt ?? 0,
+    failures: now.failures ?? 0,
+    maxAttempts: record.maxAttempts,
+    priority: record.priority,
+    progress: record.progress ?? null,
+    usage: (record.usage as Usage | undefined) ?? null,
+    metadata: record.metadata ?? {},
+    retryOf: record.retryOf ?? null,
+    parent: null,
+    notBefore: live?.status === 'queued' && live.notBeforeMs > record.createdMs ? time(live.notBeforeMs) : null,
+    expiresAt: timeOrNull(live?.expiresMs),
+    timeoutSeconds: record.timeoutSeconds,
+    generation: record.generation ?? null,
+    createdAt: time(record.createdMs),
+    startedAt: timeOrNull(record.startedMs ?? live?.firstStartedMs),
+    finishedAt: timeOrNull(record.finishedMs ?? (live && isFinished(live) ? live.finishedMs : undefined)),
+  };
+}
+
+/** @param presign makes a URL for a key of the bucket */
+export async function taskView(known: KnownTask, presign: (key: string) => Promise<string>): Promise<Task> {
+  const { record } = known;
+  return {
+    ...taskSummaryView(known),
+    input: record.inputKey === undefined ? record.input : null,
+    ...(record.inputKey === undefined ? {} : { inputUrl: await presign(record.inputKey) }),
+    output: record.output ?? null,
+    ...(record.outputKey === undefined ? {} : { outputUrl: await presign(record.outputKey) }),
+  };
+}
+
+export function eventView(event: RecordedEvent): Event {
+  return {
+    id: event.id,
+    seq: event.seq,
+    type: event.type,
+    time: time(event.timeMs),
+    agentId: event.agentId,
+    taskId: event.taskId ?? null,
+    runId: event.runId ?? null,
+    actor: event.actor,
+    cause: event.cause,
+    data: event.data ?? {},
+  };
+}
+
+export function generationView(generation: Generation, agent: Agent): GenerationResource {
+  return {
+    generation: generation.number,
+    parent: generation.parent,
+    runtimeId: generation.runtimeId,
+    bytes: generation.bytes,
+    files: generation.files,
+    createdAt: time(generation.createdMs),
+    current: agent.workspace?.generation === generation.number,
+  };
+}
+
+export function logLineView(line: LogLine & { taskId: string }) {
+  return { time: line.time, stream: line.stream, line: line.line, taskId: line.taskId };
+}
+
+export async function instructionsView(
+  instructions: Instructions,
+  presign: (key: string) => Promise<string>,
+): Promise<InstructionsAnswer> {
+  const tasks = instructions.tasks.map(async ({ task, record }) => ({
+    id: task.id,
+    fence: task.attempt,
+    place: String(task.place),
+    ...(record.inputKey === undefined ? { input: record.input } : { inputUrl: await presign(record.inputKey) }),
+    output: record.expects as OutputSpec,
+    timeoutSeconds: task.timeoutSeconds,
+    leaseSeconds: task.leaseSeconds,
+    metadata: record.metadata ?? {},
+  }));
+  const { cancel, stop, nextDueMs } = instructions;
+  return { tasks: await Promise.all(tasks), cancel, stop, nextDueAt: timeOrNull(nextDueMs) };
+}
+
+export function enrolmentView(enrolment: Enrolment, places: { bellUrl: string; bucket: string }): EnrollAnswer {
+  const { agent, runtime, settings } = enrolment;
+  const prefix = `agents/${agent.tenant}/${agent.id}/`;
+  const {
+    driver,
+    env,
+    user,
+    concurrency,
+    idleTimeoutSeconds,
+    maxLifetimeSeconds,
+    stopTimeoutSeconds,
+    cancelGraceSeconds,
+  } = settings;
+  const { enabled, save, minSaveIntervalSeconds } = settings.workspace;
+  return {
+    token: enrolment.token,
+    tokenExpiresAt: time(enrolment.tokenExpiresMs),
+    tenant: agent.tenant,
+    agent: { id: agent.id, name: agent.name },
+    runtime: { id: runtime.id, startedAt: time(agent.runtimeSinceMs ?? runtime.createdMs) },
+    config: {
+      driver,
+      env,
+      user,
+      concurrency,
+      idleTimeoutSeconds,
+      maxLifetimeSeconds,
+      stopTimeoutSeconds,
+      cancelGraceSeconds,
+      heartbeatSeconds: settings.task.heartbeatSeconds,
+      workspace: { enabled, save, minSaveIntervalSeconds },
+    },
+    credentials: enrolment.credentials,
+    bell: { queueUrl: places.bellUrl },
+    storage: { bucket: places.bucket, readPrefix: prefix, writePrefix: `${prefix}runtimes/${runtime.id}/` },
+    workspace: agent.workspace
+      ? {
+          generation: agent.workspace.generation,
+          manifestKey: agent.workspace.manifestKey,
+          manifestSha256: agent.workspace.manifestSha256,
+        }
+      : null,
+    maxInlineBytes,
+  };
+}

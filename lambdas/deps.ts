@@ -16,7 +16,7 @@ import { EventBus } from '../lib/aws/event-bus.ts';
 import { DynamoEventLog } from '../lib/aws/event-log.ts';
 import { GenerationStore } from '../lib/aws/generation-store.ts';
 import { IdempotencyStore } from '../lib/aws/idempotency-store.ts';
-import { StsIdentities } from '../lib/aws/identity.ts';
+import { type Post, StsIdentities } from '../lib/aws/identity.ts';
 import { SsmParameters } from '../lib/aws/parameters.ts';
 import { SqsQueues } from '../lib/aws/queues.ts';
 import { EcsRunner } from '../lib/aws/runner.ts';
@@ -36,7 +36,6 @@ export interface FunctionDeps extends Deps {
   idempotency: Idempotency;
   /** What the record function appends to, and where it publishes. */
   bus: EventBus;
-  fetch: typeof globalThis.fetch;
 }
 
 /** What tests put in the place of the real world. */
@@ -47,7 +46,8 @@ export interface World {
   now(): number;
   sleep(ms: number): Promise<void>;
   random(length: number): Uint8Array;
-  fetch: typeof globalThis.fetch;
+  /** How a signed request reaches STS. @default over HTTP */
+  post?: Post;
   write?: (line: string) => void;
 }
 
@@ -60,7 +60,6 @@ const realWorld: World = {
   now: Date.now,
   sleep: (ms) => sleep(ms),
   random: randomBytes,
-  fetch: globalThis.fetch,
 };
 
 /** The composition root: the only place that builds clients. They are lazy, so a function pays only for those it uses. */
@@ -74,7 +73,7 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
   const state = new Table(documents, config.stateTable);
   const log = new Table(documents, config.logTable);
   const ecs = new ECSClient(client);
-  const { now, sleep, random, fetch } = world;
+  const { now, sleep, random } = world;
   return {
     config,
     ...stores(state, log, config, random),
@@ -84,13 +83,12 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),
     parameters: new SsmParameters(new SSMClient(client)),
-    identities: new StsIdentities(new STSClient(client), config.agentCredentialsRoleArn, fetch),
+    identities: new StsIdentities(new STSClient(client), config.agentCredentialsRoleArn, world.post),
     bus: new EventBus(new EventBridgeClient(client), config.eventBus, config.busEventTypes),
     log: makeLogger({ function: functionName }, world.write),
     now,
     sleep,
     random,
-    fetch,
   };
 }
 

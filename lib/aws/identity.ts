@@ -1,35 +1,39 @@
+import http from 'node:http';
+import https from 'node:https';
 import { AssumeRoleCommand, type STSClient } from '@aws-sdk/client-sts';
 import type { AwsCredentials, Identities } from '../app/ports.ts';
 
 /** A role that assumes a role gets an hour at most (aws-facts 8). */
 const credentialsSeconds = 3600;
 
+/** Posts a request with exactly these headers, `host` among them, which `fetch` would not send. */
+export type Post = (
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+) => Promise<{ status: number; body: string }>;
+
 export class StsIdentities implements Identities {
   private readonly client: STSClient;
   private readonly roleArn: string;
-  private readonly fetch: typeof globalThis.fetch;
+  private readonly post: Post;
 
-  constructor(client: STSClient, roleArn: string, fetch: typeof globalThis.fetch) {
+  constructor(client: STSClient, roleArn: string, post: Post = postOverHttp) {
     this.client = client;
     this.roleArn = roleArn;
-    this.fetch = fetch;
+    this.post = post;
   }
 
   async verify(request: { headers: Record<string, string>; body: string }): Promise<{ arn: string } | undefined> {
-    // The host is ours to choose: a signature for any other host can't be valid at this one.
-    const answer = await this.fetch(await this.url(), {
-      method: 'POST',
-      headers: { ...withoutHop(request.headers), accept: 'application/json' },
-      body: request.body,
-      redirect: 'error',
-      signal: AbortSignal.timeout(8_000),
-    });
+    // The host is ours to choose, whatever the request says: a signature for another one is not valid at this one.
+    const host = stsHost(await this.client.config.region());
+    const headers = { ...withoutHop(request.headers), host, accept: 'application/json' };
+    const answer = await this.post(await this.url(host), headers, request.body);
     if (answer.status >= 500 || answer.status === 429)
       throw new Error(`STS answered ${answer.status} to GetCallerIdentity.`);
-    if (!answer.ok) return undefined;
-    const body = await answer.text();
+    if (answer.status !== 200) return undefined;
     // AWS answers JSON when asked for it; others may not know that.
-    const arn = /"Arn"\s*:\s*"([^"]+)"/.exec(body)?.[1] ?? /<Arn>([^<]+)<\/Arn>/.exec(body)?.[1];
+    const arn = /"Arn"\s*:\s*"([^"]+)"/.exec(answer.body)?.[1] ?? /<Arn>([^<]+)<\/Arn>/.exec(answer.body)?.[1];
     return arn === undefined ? undefined : { arn };
   }
 
@@ -56,14 +60,38 @@ export class StsIdentities implements Identities {
     };
   }
 
-  private async url(): Promise<string> {
-    const { endpoint, region } = this.client.config;
-    const configured = await endpoint?.();
-    if (!configured) return `https://sts.${await region()}.amazonaws.com/`;
+  /** Where STS is reached: at its name, or where AWS_ENDPOINT_URL says. */
+  private async url(host: string): Promise<string> {
+    const configured = await this.client.config.endpoint?.();
+    if (!configured) return `https://${host}/`;
     const port = configured.port === undefined ? '' : `:${configured.port}`;
     return `${configured.protocol}//${configured.hostname}${port}/`;
   }
 }
+
+function stsHost(region: string): string {
+  return `sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+}
+
+const timeoutMs = 8_000;
+
+const postOverHttp: Post = (url, headers, body) =>
+  new Promise((resolve, reject) => {
+    const options = {
+      method: 'POST',
+      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+      timeout: timeoutMs,
+    };
+    const outgoing = (url.startsWith('https:') ? https : http).request(url, options, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
+    });
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`STS did not answer within ${timeoutMs / 1000} s.`)));
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
 
 /** The signed headers without those that belong to the connection. */
 function withoutHop(headers: Record<string, string>): Record<string, string> {

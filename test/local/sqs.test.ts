@@ -19,8 +19,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import type { ManualClock } from '../../local/clock.ts';
 import { SqsService } from '../../local/services/sqs/service.ts';
-import { MemoryStore, type StoredMap } from '../../local/store.ts';
-import { client, makeEnvironment, makeWire } from '../support/embedded.ts';
+import { client, KeptStore, makeEnvironment, makeWire } from '../support/embedded.ts';
 
 function setUp() {
   const environment = makeEnvironment();
@@ -424,17 +423,7 @@ describe('for an event source mapping', () => {
 });
 
 it('remembers queues, messages and what is in flight after a restart', async () => {
-  const maps = new Map<string, StoredMap<unknown>>();
-  const store = new MemoryStore();
-  const kept = {
-    folder: undefined,
-    close() {},
-    map: <T>(name: string) => {
-      if (!maps.has(name)) maps.set(name, store.map(name));
-      return maps.get(name) as StoredMap<T>;
-    },
-  };
-  const environment = makeEnvironment({ store: kept });
+  const environment = makeEnvironment({ store: new KeptStore() });
   const before = new SqsService(environment);
   const sqs = client(SQSClient, makeWire(environment, before));
   const fifo = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };

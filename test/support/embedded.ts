@@ -3,7 +3,7 @@ import { type Clock, ManualClock } from '../../local/clock.ts';
 import { CredentialRegistry, localAdministrator } from '../../local/credentials.ts';
 import { Faults } from '../../local/faults.ts';
 import type { Environment, Service } from '../../local/service.ts';
-import { MemoryStore, type Store } from '../../local/store.ts';
+import { MemoryStore, type Store, type StoredMap } from '../../local/store.ts';
 import { inProcessHandler } from '../../local/transport.ts';
 import { Wire } from '../../local/wire.ts';
 
@@ -47,4 +47,14 @@ export function client<T, O extends object>(
     requestHandler: inProcessHandler(wire.handle.bind(wire)),
     ...configuration,
   } as unknown as O);
+}
+
+/** Keeps its maps, so that a second service made from it finds what the first has left, as after a restart. */
+export class KeptStore extends MemoryStore {
+  private readonly maps = new Map<string, StoredMap<unknown>>();
+
+  override map<T>(name: string): StoredMap<T> {
+    if (!this.maps.has(name)) this.maps.set(name, super.map(name));
+    return this.maps.get(name) as StoredMap<T>;
+  }
 }

@@ -1,0 +1,246 @@
+import {
+  CreateScheduleCommand,
+  CreateScheduleGroupCommand,
+  DeleteScheduleCommand,
+  DeleteScheduleGroupCommand,
+  GetScheduleCommand,
+  GetScheduleGroupCommand,
+  ListSchedulesCommand,
+  SchedulerClient,
+  UpdateScheduleCommand,
+} from '@aws-sdk/client-scheduler';
+import { describe, expect, it } from 'vitest';
+import type { TargetOptions } from '../../local/services/events/target-router.ts';
+import { SchedulerService } from '../../local/services/scheduler/service.ts';
+import type { Store } from '../../local/store.ts';
+import { client, KeptStore, makeEnvironment, makeWire } from '../support/embedded.ts';
+
+const Target = {
+  Arn: 'arn:aws:sqs:us-east-1:000000000000:q',
+  RoleArn: 'arn:aws:iam::000000000000:role/r',
+  Input: 'fired',
+};
+const FlexibleTimeWindow = { Mode: 'OFF' } as const;
+
+function setUp(options: { store?: Store } = {}) {
+  const environment = makeEnvironment(options);
+  const { clock } = environment;
+  const startMs = clock.now();
+  const sent: { arn: string; payload: string; options: TargetOptions; afterMs: number }[] = [];
+  let failing: Error | undefined;
+  const make = () => {
+    const made = new SchedulerService(environment);
+    made.router = {
+      send: async (arn, payload, options) => {
+        if (failing && !arn.endsWith(':dead')) throw failing;
+        sent.push({ arn, payload, options, afterMs: clock.now() - startMs });
+      },
+    };
+    return made;
+  };
+  const scheduler = client(SchedulerClient, makeWire(environment, make()));
+  const create = (ScheduleExpression: string, more: object = {}) =>
+    scheduler.send(new CreateScheduleCommand({ Name: 's', ScheduleExpression, Target, FlexibleTimeWindow, ...more }));
+  const get = (Name = 's', GroupName?: string) => scheduler.send(new GetScheduleCommand({ Name, GroupName }));
+  const pass = async (ms: number) => {
+    const until = clock.now() + ms;
+    while (clock.step(until)) await environment.activity.settled();
+    await environment.activity.settled();
+  };
+  const times = () => sent.map(({ afterMs }) => afterMs / 1000);
+  const fail = (error?: Error) => {
+    failing = error;
+  };
+  return { environment, clock, make, scheduler, create, get, pass, sent, times, fail };
+}
+
+describe('a schedule', () => {
+  it('fires on the second, a rate first when it is created', async () => {
+    const { create, pass, times } = setUp();
+    await create('rate(1 minute)');
+    await pass(130_000);
+    expect(times()).toEqual([0, 60, 120]);
+  });
+
+  it('fires in its time zone, within its start and end date', async () => {
+    const { clock, create, pass, times } = setUp();
+    const at = (hours: number) => new Date(clock.now() + hours * 3_600_000);
+    // 08:00 UTC is 09:00 in Berlin.
+    await create('cron(0 * * * ? *)', {
+      ScheduleExpressionTimezone: 'Europe/Berlin',
+      StartDate: at(2),
+      EndDate: at(4),
+    });
+    await pass(10 * 3_600_000);
+    expect(times()).toEqual([7200, 10_800, 14_400]);
+  });
+
+  it('fires once and deletes itself when it is told to', async () => {
+    const { create, get, pass, times } = setUp();
+    await create('at(2027-01-04T08:00:30)', { ActionAfterCompletion: 'DELETE' });
+    await pass(60_000);
+    expect(times()).toEqual([30]);
+    await expect(get()).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  });
+
+  it('fires somewhere in its flexible window', async () => {
+    const { create, pass, times } = setUp();
+    await create('at(2027-01-04T08:01:00)', { FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 10 } });
+    await pass(660_000);
+    expect(times()).toHaveLength(1);
+    expect(times()[0]).toBeGreaterThanOrEqual(60);
+  });
+
+  it('does not fire while it is disabled, nor when it is deleted', async () => {
+    const { scheduler, create, pass, times } = setUp();
+    await create('cron(* * * * ? *)', { State: 'DISABLED' });
+    await pass(60_000);
+    await scheduler.send(
+      new UpdateScheduleCommand({ Name: 's', ScheduleExpression: 'cron(* * * * ? *)', Target, FlexibleTimeWindow }),
+    );
+    await pass(60_000);
+    await scheduler.send(new DeleteScheduleCommand({ Name: 's' }));
+    await pass(60_000);
+    expect(times()).toEqual([120]);
+  });
+
+  it('is read as it was written', async () => {
+    const { clock, create, get } = setUp();
+    const { ScheduleArn } = await create('rate(5 minutes)', { Description: 'five', StartDate: new Date(clock.now()) });
+    expect(ScheduleArn).toBe('arn:aws:scheduler:us-east-1:000000000000:schedule/default/s');
+    expect(await get()).toMatchObject({
+      Arn: ScheduleArn,
+      Name: 's',
+      GroupName: 'default',
+      ScheduleExpression: 'rate(5 minutes)',
+      ScheduleExpressionTimezone: 'UTC',
+      State: 'ENABLED',
+      Description: 'five',
+      Target,
+      FlexibleTimeWindow,
+      ActionAfterCompletion: 'NONE',
+      StartDate: new Date(clock.now()),
+      CreationDate: new Date(clock.now()),
+    });
+  });
+
+  it('is created once by a client token', async () => {
+    const { create } = setUp();
+    const first = await create('rate(5 minutes)', { ClientToken: 't' });
+    expect((await create('rate(5 minutes)', { ClientToken: 't' })).ScheduleArn).toBe(first.ScheduleArn);
+    await expect(create('rate(6 minutes)', { ClientToken: 't' })).rejects.toMatchObject({ name: 'ConflictException' });
+    await expect(create('rate(5 minutes)')).rejects.toMatchObject({
+      name: 'ConflictException',
+      message: 'Schedule s already exists.',
+    });
+  });
+
+  it.each([
+    { ScheduleExpression: 'rate(5 seconds)' },
+    { ScheduleExpressionTimezone: 'Mars/Olympus' },
+    { Name: 'a b' },
+    { FlexibleTimeWindow: { Mode: 'FLEXIBLE' } },
+    { Target: { ...Target, RoleArn: 'role' } },
+    { Target: { ...Target, RetryPolicy: { MaximumEventAgeInSeconds: 59 } } },
+    { Target: { ...Target, Arn: 'arn:aws:lambda:us-east-1:000000000000:function:f', Input: 'no JSON' } },
+    { Target: { ...Target, DeadLetterConfig: { Arn: 'arn:aws:sqs:us-east-1:000000000000:dead.fifo' } } },
+    { StartDate: new Date(2), EndDate: new Date(1) },
+  ])('is refused with %j', async (more) => {
+    const { create } = setUp();
+    await expect(create('rate(5 minutes)', more)).rejects.toMatchObject({ name: 'ValidationException' });
+  });
+});
+
+describe('a delivery', () => {
+  const Input =
+    '{"time":"<aws.scheduler.scheduled-time>","schedule":"<aws.scheduler.schedule-arn>","attempt":<aws.scheduler.attempt-number>,"id":"<aws.scheduler.execution-id>"}';
+
+  it('carries the attributes of its context, and the group for a FIFO queue', async () => {
+    const { create, pass, sent, fail } = setUp();
+    const fifo = { ...Target, Arn: `${Target.Arn}.fifo`, SqsParameters: { MessageGroupId: 'g' } };
+    await create('at(2027-01-04T08:01:00)', { Target: { ...fifo, Input } });
+    fail(new Error('busy'));
+    await pass(60_000);
+    fail();
+    await pass(1000);
+    expect(sent).toMatchObject([{ arn: fifo.Arn, options: { groupId: 'g' } }]);
+    expect(JSON.parse(sent[0]!.payload)).toEqual({
+      time: '2027-01-04T08:01:00Z',
+      schedule: 'arn:aws:scheduler:us-east-1:000000000000:schedule/default/s',
+      attempt: 2,
+      id: expect.any(String),
+    });
+  });
+
+  it('goes to the dead-letter queue when its retries are used up', async () => {
+    const { create, pass, sent, fail } = setUp();
+    const more = {
+      RetryPolicy: { MaximumRetryAttempts: 0 },
+      DeadLetterConfig: { Arn: 'arn:aws:sqs:us-east-1:000000000000:dead' },
+    };
+    await create('at(2027-01-04T08:01:00)', { Target: { ...Target, ...more } });
+    fail(new Error('busy'));
+    await pass(60_000);
+    expect(sent).toMatchObject([
+      {
+        arn: more.DeadLetterConfig.Arn,
+        payload: 'fired',
+        options: { attributes: { EXHAUSTED_RETRY_CONDITION: 'MaximumRetryAttempts' } },
+      },
+    ]);
+  });
+});
+
+describe('a group', () => {
+  it('holds schedules and takes them with it', async () => {
+    const { scheduler, create, get } = setUp();
+    await expect(create('rate(5 minutes)', { GroupName: 'g' })).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+      message: 'Schedule group g does not exist.',
+    });
+    await scheduler.send(new CreateScheduleGroupCommand({ Name: 'g' }));
+    expect(await scheduler.send(new GetScheduleGroupCommand({ Name: 'g' }))).toMatchObject({ State: 'ACTIVE' });
+    await create('rate(5 minutes)', { GroupName: 'g' });
+    expect(await get('s', 'g')).toMatchObject({ GroupName: 'g' });
+    await scheduler.send(new DeleteScheduleGroupCommand({ Name: 'g' }));
+    await expect(get('s', 'g')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  });
+
+  it('is listed in pages', async () => {
+    const { scheduler, create } = setUp();
+    await scheduler.send(new CreateScheduleGroupCommand({ Name: 'g' }));
+    for (const Name of ['a1', 'a2', 'b']) await create('rate(5 minutes)', { GroupName: 'g', Name });
+    await create('rate(5 minutes)');
+    const list = (more: object) =>
+      scheduler.send(new ListSchedulesCommand({ GroupName: 'g', NamePrefix: 'a', MaxResults: 1, ...more }));
+    const first = await list({});
+    expect(first.Schedules).toMatchObject([{ Name: 'a1', Target: { Arn: Target.Arn } }]);
+    const second = await list({ NextToken: first.NextToken });
+    expect(second.Schedules).toMatchObject([{ Name: 'a2' }]);
+    expect(second.NextToken).toBeUndefined();
+  });
+});
+
+describe('after a restart', () => {
+  it('delivers the latest fire that was missed, and goes on', async () => {
+    const { environment, clock, make, create, pass, times } = setUp({ store: new KeptStore() });
+    await create('cron(* * * * ? *)');
+    // Time passes while nothing runs.
+    Object.assign(clock, { entries: [] });
+    clock.step(clock.now() + 330_000);
+    make().start();
+    await environment.activity.settled();
+    await pass(60_000);
+    expect(times()).toEqual([330, 360]);
+  });
+
+  it('drops what is older than its retries may be', async () => {
+    const { clock, make, create, pass, times } = setUp({ store: new KeptStore() });
+    await create('at(2027-01-04T08:01:00)', { Target: { ...Target, RetryPolicy: { MaximumEventAgeInSeconds: 60 } } });
+    Object.assign(clock, { entries: [] });
+    clock.step(clock.now() + 130_000);
+    make().start();
+    await pass(60_000);
+    expect(times()).toEqual([]);
+  });
+});

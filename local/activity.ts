@@ -26,17 +26,6 @@ export class Activity {
     }
   }
 
-  /** Work that only waits for time to pass does not count while it does. Call it from work that is counted. */
-  async aside<T>(waiting: Promise<T>): Promise<T> {
-    this.underWay -= 1;
-    if (this.underWay === 0) this.wake();
-    try {
-      return await waiting;
-    } finally {
-      this.underWay += 1;
-    }
-  }
-
   /** Resolves when nothing has been under way for a few turns of the event loop. */
   async settled(): Promise<void> {
     for (let quietTurns = 0; quietTurns < 3; ) {

@@ -58,3 +58,18 @@ export class KeptStore extends MemoryStore {
     return this.maps.get(name) as StoredMap<T>;
   }
 }
+
+/** Calls a service with an `X-Amz-Target` protocol without an SDK client. Returns the status and the answer. */
+export async function callTarget(
+  wire: Wire,
+  target: string,
+  input: object,
+): Promise<{ status: number } & Record<string, unknown>> {
+  const headers = {
+    'x-amz-target': target,
+    authorization: 'AWS4-HMAC-SHA256 Credential=local/20270104/us-east-1/x/aws4_request',
+  };
+  const body = Buffer.from(JSON.stringify(input));
+  const answer = await wire.handle({ method: 'POST', path: '/', query: {}, rawQuery: '', headers, body });
+  return { status: answer.status, ...JSON.parse(String(answer.body)) };
+}

@@ -1,0 +1,346 @@
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { signIdentity } from '../../agent/identity.ts';
+import type {
+  ClaimedTask,
+  EnrollAnswer,
+  FinishAnswer,
+  Instructions,
+  StopAnswer,
+} from '../../lib/http/schemas/runtime.ts';
+import type {
+  ContainerExit,
+  ContainerRun,
+  RunningContainer,
+  TaskRun,
+} from '../../local/services/ecs/container-runner.ts';
+import type { TestStack } from './stack.ts';
+
+/** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
+export type Program = (task: ClaimedTask, shim: SimulatedShim) => Promise<unknown> | unknown;
+
+export class ProgramFailure extends Error {
+  readonly code: string;
+
+  constructor(code: string, message = 'The program failed.') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** All containers that the stack's ECS has started. */
+export class SimulatedFleet {
+  /** Newest last; dead ones too. */
+  readonly shims: SimulatedShim[] = [];
+  /** What every program does, unless a test says otherwise. */
+  program: Program = (task) => task.input;
+  /** Called when a container starts; false leaves it silent for ever. */
+  onStart: (shim: SimulatedShim) => boolean = () => true;
+  private readonly stack: () => TestStack;
+
+  constructor(stack: () => TestStack) {
+    this.stack = stack;
+  }
+
+  run(task: TaskRun, container: ContainerRun): RunningContainer {
+    const shim = new SimulatedShim(this.stack(), this, task, container);
+    this.shims.push(shim);
+    if (this.onStart(shim)) shim.start();
+    return shim;
+  }
+
+  get living(): SimulatedShim[] {
+    return this.shims.filter((shim) => shim.alive);
+  }
+
+  get newest(): SimulatedShim {
+    const shim = this.shims.at(-1);
+    if (!shim) throw new Error('No container was started.');
+    return shim;
+  }
+}
+
+interface Attempt {
+  task: ClaimedTask;
+  cancelled: boolean;
+}
+
+/** Answers of the API that mean: exit at once. */
+class Displaced extends Error {}
+class FenceLost extends Error {}
+
+/**
+ * The shim's side of the runtime protocol, in this process and by the stack's clock: it enrols, claims, runs programs,
+ * heartbeats, pauses when idle. It has no workspace. The real shim is tested with real processes elsewhere.
+ */
+export class SimulatedShim implements RunningContainer {
+  readonly exited: Promise<ContainerExit>;
+  readonly taskArn: string;
+  readonly runtimeId: string;
+  readonly agentId: string;
+  alive = true;
+  /** Deaf: it hears no bell; mute: it says nothing any more. Both go on running. */
+  deaf = false;
+  mute = false;
+  readonly running = new Map<string, Attempt>();
+  private readonly stack: TestStack;
+  private readonly fleet: SimulatedFleet;
+  private readonly task: TaskRun;
+  private readonly environment: Record<string, string>;
+  private exit: (exit: ContainerExit) => void = () => {};
+  private enrolment: EnrollAnswer | undefined;
+  private bell: SQSClient | undefined;
+  private idleSinceMs = 0;
+  private stopping = false;
+  private draining = false;
+
+  constructor(stack: TestStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
+    this.stack = stack;
+    this.fleet = fleet;
+    this.task = task;
+    this.environment = container.environment;
+    this.taskArn = task.taskArn;
+    this.runtimeId = this.environment.ROUSE_RUNTIME_ID ?? '';
+    this.agentId = this.environment.ROUSE_AGENT_ID ?? '';
+    this.exited = new Promise((resolve) => {
+      this.exit = resolve;
+    });
+  }
+
+  start(): void {
+    this.background(() => this.live());
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (signal === 'SIGKILL') this.die(137);
+    else if (!this.mute) this.background(() => this.leave('signal'));
+  }
+
+  /** Ends the container as it is: nothing is said, nothing is saved. */
+  die(exitCode: number): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.running.clear();
+    this.exit({ exitCode });
+  }
+
+  private async live(): Promise<void> {
+    const taskId = this.taskArn.split('/').at(-1)!;
+    const credentials = this.stack.aws.roleCredentials(this.task.taskRoleArn ?? '', taskId);
+    const identity = await signIdentity(
+      { ...credentials, sessionToken: credentials.sessionToken },
+      {
+        region: this.stack.aws.region,
+        apiUrl: this.environment.ROUSE_API_URL!,
+        runtimeId: this.runtimeId,
+        now: this.now(),
+      },
+    );
+    this.enrolment = await this.post<EnrollAnswer>('enroll', {
+      runtimeId: this.runtimeId,
+      agentId: this.agentId,
+      tenant: this.environment.ROUSE_TENANT,
+      nonce: Buffer.alloc(32, this.runtimeId).toString('base64'),
+      identity,
+    });
+    const { credentials: own } = this.enrolment;
+    this.bell = new SQSClient({
+      region: this.stack.aws.region,
+      credentials: {
+        accessKeyId: own.accessKeyId,
+        secretAccessKey: own.secretAccessKey,
+        sessionToken: own.sessionToken,
+      },
+      requestHandler: this.stack.aws.requestHandler(),
+      maxAttempts: 1,
+    });
+    this.idleSinceMs = this.now();
+    await this.claim();
+    this.everySecondTick();
+    this.listen();
+  }
+
+  private async claim(): Promise<void> {
+    const running = [...this.running.values()].map(({ task }) => ({ taskId: task.id, fence: task.fence }));
+    await this.obey(await this.post<Instructions>('claim', { slots: this.slots, running }));
+  }
+
+  private get slots(): number {
+    if (this.draining || this.stopping) return 0;
+    return Math.max(0, this.enrolment!.config.concurrency - this.running.size);
+  }
+
+  private async obey(instructions: Instructions): Promise<void> {
+    for (const { taskId } of instructions.cancel) this.cancel(taskId);
+    for (const task of instructions.tasks) this.background(() => this.perform(task));
+    if (instructions.nextDueAt) {
+      const atMs = Date.parse(instructions.nextDueAt);
+      this.stack.clock.at(atMs, () => this.background(() => this.claim()));
+    }
+    if (!instructions.stop) return;
+    this.draining = true;
+    if (instructions.stop.force) await this.leave('requested');
+    else if (this.running.size === 0) await this.leave('requested');
+  }
+
+  private async perform(task: ClaimedTask): Promise<void> {
+    const attempt = { task, cancelled: false };
+    this.running.set(task.id, attempt);
+    const startedMs = this.now();
+    let outcome: { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
+    try {
+      outcome = { route: 'complete', output: (await this.fleet.program(task, this)) ?? null };
+    } catch (error) {
+      const code = error instanceof ProgramFailure ? error.code : 'driver_failed';
+      outcome = { route: 'fail', code, message: error instanceof Error ? error.message : String(error) };
+    }
+    if (!this.alive || this.running.get(task.id) !== attempt) return;
+    if (attempt.cancelled) outcome = { route: 'fail', code: 'cancelled', message: 'Its processes were ended.' };
+    await this.finish(task, startedMs, outcome);
+  }
+
+  private async finish(
+    task: ClaimedTask,
+    startedMs: number,
+    outcome: { route: string; output?: unknown; code?: string; message?: string },
+  ): Promise<void> {
+    const { route, ...rest } = outcome;
+    const wallSeconds = (this.now() - startedMs) / 1000;
+    const usage = {
+      wallSeconds,
+      vcpuSeconds: wallSeconds / 4,
+      memoryGiBSeconds: wallSeconds / 2,
+      inputTokens: 0,
+      outputTokens: 0,
+    };
+    this.running.delete(task.id);
+    this.idleSinceMs = this.now();
+    try {
+      const { fence, place } = task;
+      const answer = await this.post<FinishAnswer>(`tasks/${task.id}/${route}`, {
+        fence,
+        place,
+        ...rest,
+        usage,
+        slots: this.slots,
+      });
+      await this.obey(answer.instructions);
+    } catch (error) {
+      if (!(error instanceof FenceLost)) throw error;
+    }
+    if (this.draining && this.running.size === 0 && !this.stopping) await this.leave('requested');
+  }
+
+  /** Cancelling a simulated program ends it at once. */
+  private cancel(taskId: string): void {
+    const attempt = this.running.get(taskId);
+    if (!attempt || attempt.cancelled || this.mute) return;
+    attempt.cancelled = true;
+    this.background(() =>
+      this.finish(attempt.task, this.now(), { route: 'fail', code: 'cancelled', message: 'Its processes were ended.' }),
+    );
+  }
+
+  async leave(reason: 'idle' | 'requested' | 'lifetime' | 'signal'): Promise<void> {
+    if (this.stopping || !this.alive) return;
+    this.stopping = true;
+    for (const { task } of [...this.running.values()]) {
+      this.running.delete(task.id);
+      const { fence, place } = task;
+      await this.post(`tasks/${task.id}/release`, { fence, place, reason: 'the runtime stops', slots: 0 }).catch(
+        (error) => {
+          if (!(error instanceof FenceLost)) throw error;
+        },
+      );
+    }
+    const answer = await this.post<StopAnswer>('stop', { reason });
+    if (answer.stop) return this.die(0);
+    this.stopping = false;
+    this.idleSinceMs = this.now();
+    await this.obey(answer.instructions);
+  }
+
+  private everySecondTick(): void {
+    let beats = 0;
+    const tick = () => {
+      if (!this.alive) return;
+      beats += 1;
+      if (!this.mute) this.background(() => this.onTick(beats));
+      this.stack.clock.at(this.now() + 1000, tick);
+    };
+    this.stack.clock.at(this.now() + 1000, tick);
+  }
+
+  private async onTick(beats: number): Promise<void> {
+    const { idleTimeoutSeconds } = this.enrolment!.config;
+    for (const attempt of this.running.values()) await this.beat(attempt, beats);
+    if (this.running.size > 0 || this.stopping) return;
+    if (this.now() - this.idleSinceMs >= idleTimeoutSeconds * 1000) await this.leave('idle');
+    else if (beats % 30 === 0) await this.claim();
+  }
+
+  private async beat({ task }: Attempt, beats: number): Promise<void> {
+    if (beats % Math.max(1, Math.floor(task.leaseSeconds / 3)) !== 0) return;
+    try {
+      const { fence, place } = task;
+      const answer = await this.post<{ cancel: boolean }>(`tasks/${task.id}/heartbeat`, { fence, place });
+      if (answer.cancel) this.cancel(task.id);
+    } catch (error) {
+      if (!(error instanceof FenceLost)) throw error;
+      this.running.delete(task.id);
+    }
+  }
+
+  /** Long polls; not counted as activity, like any wait. */
+  private listen(): void {
+    const poll = async () => {
+      while (this.alive && !this.deaf && !this.mute) {
+        const QueueUrl = this.enrolment!.bell.queueUrl;
+        const answer = await this.bell!.send(
+          new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MaxNumberOfMessages: 10 }),
+        );
+        for (const { ReceiptHandle } of answer.Messages ?? [])
+          await this.bell!.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+        if (answer.Messages?.length && this.alive && !this.mute && !this.stopping) this.background(() => this.claim());
+      }
+    };
+    // The queue is gone when the runtime has ended.
+    poll().catch(() => {});
+  }
+
+  private background(work: () => Promise<void>): void {
+    if (!this.alive) return;
+    void this.stack.aws.environment.activity.track(
+      work().catch((error) => {
+        if (error instanceof Displaced) this.die(0);
+        else if (this.alive) throw error;
+      }),
+    );
+  }
+
+  /** Posts until there is an answer: network errors, 429 and 5xx are tried again. */
+  private async post<T>(route: string, body: unknown): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      if (!this.alive) return new Promise(() => {});
+      const answer = await this.stack.aws.request({
+        method: 'POST',
+        path: `/v1/runtime/${route}`,
+        headers: {
+          'content-type': 'application/json',
+          ...(this.enrolment ? { authorization: `Bearer ${this.enrolment.token}` } : {}),
+        },
+        body,
+      });
+      const text = Buffer.from(answer.body).toString();
+      const result = text === '' ? {} : JSON.parse(text);
+      if (answer.status < 300) return result as T;
+      if (result.code === 'fence_lost') throw new FenceLost(result.detail);
+      if (answer.status === 401 || result.code === 'runtime_replaced') throw new Displaced(text);
+      if (answer.status < 500 && answer.status !== 429) throw new Error(`The runtime API refused ${route}: ${text}`);
+      if (tries > 50) throw new Error(`The runtime API does not answer ${route}: ${text}`);
+    }
+  }
+
+  private now(): number {
+    return this.stack.clock.now();
+  }
+}

@@ -1,0 +1,232 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
+import { inject } from 'vitest';
+import * as api from '../../lambdas/api.ts';
+import { type FunctionDeps, makeDeps, type World } from '../../lambdas/deps.ts';
+import * as dispatch from '../../lambdas/dispatch.ts';
+import * as launch from '../../lambdas/launch.ts';
+import * as record from '../../lambdas/record.ts';
+import * as redrive from '../../lambdas/redrive.ts';
+import * as runtime from '../../lambdas/runtime.ts';
+import * as sweep from '../../lambdas/sweep.ts';
+import * as taskEvents from '../../lambdas/task-events.ts';
+import * as timers from '../../lambdas/timers.ts';
+import * as wait from '../../lambdas/wait.ts';
+import { ManualClock } from '../../local/clock.ts';
+import { readAssembly } from '../../local/deploy/assembly.ts';
+import { EmbeddedAws, type EmbeddedAwsOptions } from '../../local/embedded-aws.ts';
+import type { WireRequest, WireResponse } from '../../local/service.ts';
+import type { FunctionDefinition } from '../../local/services/lambda/function.ts';
+import { SimulatedFleet } from './simulated-shim.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each function has its own event
+type AnyHandler = (event: any) => Promise<unknown>;
+
+const makers: Record<string, (deps: FunctionDeps) => AnyHandler> = {
+  api: api.makeHandler,
+  wait: wait.makeHandler,
+  runtime: runtime.makeHandler,
+  dispatch: dispatch.makeHandler,
+  launch: launch.makeHandler,
+  record: record.makeHandler,
+  sweep: sweep.makeHandler,
+  timers: timers.makeHandler,
+  'task-events': taskEvents.makeHandler,
+  redrive: redrive.makeHandler,
+};
+
+/** One AWS call that a function is about to make. */
+export interface FunctionCall {
+  /** Name of the function, such as `dispatch`. */
+  function: string;
+  request: WireRequest;
+}
+
+/** Ends the invocation that makes a call, as if its process had died: before the call, or after it took effect. */
+export type Crash = (call: FunctionCall) => 'before' | 'after' | undefined;
+
+export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays'> {
+  seed?: string;
+}
+
+/** The deployed stack in this process: real handlers, real SDK clients, a clock that a test moves, simulated shims. */
+export class TestStack {
+  readonly clock: ManualClock;
+  readonly aws: EmbeddedAws;
+  readonly fleet: SimulatedFleet;
+  /** Lines that the functions logged. */
+  readonly logs: string[] = [];
+  /** Asked before each AWS call of a function. */
+  crash: Crash | undefined;
+  key = '';
+  private readonly invocation = new AsyncLocalStorage<{ die(): void; name: string }>();
+  private randomCounter = 0;
+  private readonly seed: string;
+
+  static async start(options: StackOptions = {}): Promise<TestStack> {
+    const clock = new ManualClock();
+    let stack: TestStack | undefined;
+    const fleet = new SimulatedFleet(() => stack!);
+    const aws = await EmbeddedAws.create({
+      clock,
+      functions: (definition) => stack!.handlerOf(definition),
+      containers: (task, container) => fleet.run(task, container),
+      log: (line) => stack?.logs.push(line),
+      ...(options.taskDelays ? { taskDelays: options.taskDelays } : {}),
+    });
+    stack = new TestStack(aws, clock, fleet, options.seed ?? 'seed');
+    await aws.deploy(readAssembly(inject('assembly')));
+    await stack.sweep();
+    stack.key = aws.ssm.value('/rouse/admin-key') ?? '';
+    return stack;
+  }
+
+  private constructor(aws: EmbeddedAws, clock: ManualClock, fleet: SimulatedFleet, seed: string) {
+    this.aws = aws;
+    this.clock = clock;
+    this.fleet = fleet;
+    this.seed = seed;
+  }
+
+  /** Runs the one-minute sweep now. */
+  async sweep(): Promise<void> {
+    const definition = this.functionNamed('sweep');
+    await this.aws.lambda.invoke(definition.arn, '{}');
+    await this.aws.settled();
+  }
+
+  /** Moves the clock; whatever follows is done when it returns. */
+  async advance(seconds: number): Promise<void> {
+    await this.aws.advance(seconds * 1000);
+  }
+
+  /** Moves the clock a second at a time until `isDone`, for at most `limitSeconds`. */
+  async until(isDone: () => boolean | Promise<boolean>, limitSeconds: number, what = 'it'): Promise<number> {
+    await this.aws.settled();
+    for (let second = 0; second <= limitSeconds; second++) {
+      if (await isDone()) return second;
+      await this.advance(1);
+    }
+    throw new Error(`${what} did not happen within ${limitSeconds} s.`);
+  }
+
+  /** One call of the HTTP API with the admin key. Other statuses than `expected` (default: any 2xx) fail the test. */
+  async call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    expected?: number,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const answer = await this.request(method, path, body, headers);
+    const { status } = answer;
+    if (expected === undefined ? status >= 300 : status !== expected) {
+      throw new Error(
+        `${method} ${path} answered ${status}: ${JSON.stringify(answer.body)}\n${this.logs
+          .filter((line) => line.includes('ERROR'))
+          .slice(-3)
+          .join('\n')}`,
+      );
+    }
+    return answer.body as T;
+  }
+
+  async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+    const answer = await this.aws.request({
+      method,
+      path,
+      headers: {
+        authorization: `Bearer ${this.key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString();
+    return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  functionNamed(name: string): FunctionDefinition {
+    const found = this.aws.lambda.definitions().find((definition) => nameOf(definition) === name);
+    if (!found) throw new Error(`No function is named ${name}.`);
+    return found;
+  }
+
+  async close(): Promise<void> {
+    await this.aws.close();
+  }
+
+  private handlerOf(definition: FunctionDefinition): AnyHandler {
+    const name = nameOf(definition);
+    const deps = makeDeps(name, this.worldOf(definition, name));
+    const handler = makers[name]!(deps);
+    return (event) =>
+      new Promise((resolve, reject) => {
+        const die = () => reject(new Error(`The process of ${name} died.`));
+        this.invocation.run({ die, name }, () => handler(event).then(resolve, reject));
+      });
+  }
+
+  private worldOf(definition: FunctionDefinition, name: string): World {
+    const { aws } = this;
+    return {
+      env: { ...definition.environment, AWS_REGION: aws.region },
+      client: {
+        requestHandler: aws.requestHandler((exchange, request) => this.exchange(exchange, { function: name, request })),
+        credentials: aws.roleCredentials(definition.roleArn, name),
+        // The stack's clock is not the machine's.
+        systemClockOffset: this.clock.now() - Date.now(),
+      },
+      now: () => this.clock.now(),
+      sleep: (ms) => aws.lambda.sleep(ms),
+      random: (length) => this.random(length),
+      post: async (url, headers, body) => {
+        const answer = await aws.handle({
+          method: 'POST',
+          path: new URL(url).pathname,
+          query: {},
+          rawQuery: '',
+          headers,
+          body: Buffer.from(body),
+        });
+        return { status: answer.status, body: Buffer.from(answer.body).toString() };
+      },
+      write: (line) => this.logs.push(line),
+    };
+  }
+
+  private exchange(exchange: () => Promise<WireResponse>, call: FunctionCall): Promise<WireResponse> {
+    const fate = this.crash?.(call);
+    if (fate === undefined) return exchange();
+    const invocation = this.invocation.getStore();
+    const end = async () => {
+      if (fate === 'after') await exchange();
+      invocation?.die();
+      // A dead process waits for nothing and does nothing more.
+      return new Promise<WireResponse>(() => {});
+    };
+    return end();
+  }
+
+  /** Bytes that depend on nothing but the seed and how many were asked for before. */
+  private random(length: number): Uint8Array {
+    const chunks: Buffer[] = [];
+    for (let bytes = 0; bytes < length; bytes += 32) {
+      chunks.push(
+        createHash('sha256')
+          .update(`${this.seed}/${this.randomCounter++}`)
+          .digest(),
+      );
+    }
+    return Buffer.concat(chunks).subarray(0, length);
+  }
+}
+
+/** `DispatchFunction1A2B` → `dispatch`: by the names that the entries have. */
+function nameOf(definition: FunctionDefinition): string {
+  const plain = definition.logicalId.toLowerCase();
+  const names = Object.keys(makers).sort((a, b) => b.length - a.length);
+  const name = names.find((candidate) => plain.includes(candidate.replace('-', '')));
+  if (!name) throw new Error(`The function ${definition.logicalId} is none that the tests know.`);
+  return name;
+}

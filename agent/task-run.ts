@@ -58,6 +58,8 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
   let ending: Ending | null = null;
   let releaseReason = '';
   let reporting = false;
+  /** Saving and reporting are not the task's doing. */
+  let endedAt: number | null = null;
   let running: DriverRun | null = null;
   let graceMs = setting.config.cancelGraceSeconds * 1000;
 
@@ -135,7 +137,7 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
   }
 
   async function perform(): Promise<Report | null> {
-    const input = await readInput(task, deps.fetch, clock, gone.signal);
+    const input = await readInput(task, deps.fetch, setting.config.driver.type, clock, gone.signal);
     if ('failure' in input) return reportOfEnding() ?? { kind: 'fail', failure: input.failure };
     const leaveWorkspace = await deps.enterWorkspace();
     let outcome: DriverOutcome | null = null;
@@ -185,7 +187,7 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
   }
 
   async function send(report: Report): Promise<void> {
-    const usage = usageOf(clock.now() - startedAt, deps.size, setting.config.concurrency, tokens);
+    const usage = usageOf((endedAt ?? clock.now()) - startedAt, deps.size, setting.config.concurrency, tokens);
     await deps.settle((slots) => {
       const options = { signal: gone.signal };
       switch (report.kind) {
@@ -221,6 +223,7 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
       next = { kind: 'fail', failure: { code: 'driver_failed', message: describeError(error) } };
     }
     reporting = true;
+    endedAt = clock.now();
     await logs.flush().catch(notice);
     if (next?.kind === 'complete') await deps.saveBeforeCompletion();
     // A cancel, a stop or a lost fence may have come while the output was prepared or the workspace saved.
@@ -255,6 +258,7 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
 async function readInput(
   { input, inputUrl }: ClaimedTask,
   fetchUrl: typeof fetch,
+  driver: 'command' | 'module',
   clock: Clock,
   signal: AbortSignal,
 ): Promise<{ input: Json | Buffer } | { failure: Failure }> {
@@ -267,13 +271,24 @@ async function readInput(
       const response = await fetchUrl(inputUrl, { signal });
       const body = Buffer.from(await response.arrayBuffer());
       if (response.ok) {
-        const json = response.headers.get('content-type')?.includes('json');
-        return { input: json ? JSON.parse(body.toString('utf8')) : body };
+        // A program gets the bytes as they are stored; only a module needs to know whether they are JSON.
+        if (driver === 'command') return { input: body };
+        return { input: valueOf(body.toString('utf8'), response.headers.get('content-type')) };
       }
       if (response.status < 500 || tries === 4) return unavailable(`HTTP ${response.status}`);
     } catch (error) {
-      if (tries === 4 || signal.aborted || error instanceof SyntaxError) return unavailable(describeError(error));
+      if (tries === 4 || signal.aborted) return unavailable(describeError(error));
     }
     await clock.sleep(backoffMs(tries), signal);
+  }
+}
+
+/** Large inputs are all stored as JSON by name, but a string is stored as it is. */
+function valueOf(text: string, contentType: string | null): Json {
+  if (!contentType?.includes('json')) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }

@@ -1,6 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,8 +9,9 @@ import type { ObjectStorage } from '../object-storage.ts';
 import type { PackEntry } from './manifest.ts';
 import type { ScannedFile } from './scan.ts';
 
-/** Files up to here are read whole, larger ones are streamed. */
-const smallFileBytes = 1024 * 1024;
+/** Files up to here are read whole and synchronously, a tenth of the time; larger ones are streamed. */
+const smallFileBytes = 256 * 1024;
+const blockBytes = 256 * 1024;
 /** The fastest: a save must fit into the time between SIGTERM and SIGKILL. */
 const compressionLevel = 1;
 
@@ -40,7 +40,7 @@ export async function writePack(
   const stop = signal ? AbortSignal.any([signal, broken.signal]) : broken.signal;
   const parts = [
     fill(tar, root, files, packed),
-    pipeline(tar, compressed, meter.stream, { signal: stop }),
+    pipeline(inBlocks(tar as unknown as AsyncIterable<Buffer>), compressed, meter.stream, { signal: stop }),
     storage.put(key, meter.stream, stop),
   ].map((part) =>
     part.catch((error) => {
@@ -53,6 +53,21 @@ export async function writePack(
   let contentBytes = 0;
   for (const { bytes } of packed.values()) contentBytes += bytes;
   return { pack: { key, ...meter.result(), files: packed.size, contentBytes }, packed };
+}
+
+/** Gathers what tar writes piece by piece: each piece would be a trip of its own to the compressing thread. */
+async function* inBlocks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let gathered: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    gathered.push(piece);
+    bytes += piece.length;
+    if (bytes < blockBytes) continue;
+    yield Buffer.concat(gathered);
+    gathered = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(gathered);
 }
 
 /** Waits for all and throws the first failure: the later ones are only its echoes. */
@@ -96,7 +111,7 @@ async function addSmall(
   hash: Hash,
   closed: Promise<void>,
 ): Promise<number> {
-  const content = await readFile(absolute);
+  const content = readFileSync(absolute);
   hash.update(content);
   const added = new Promise<void>((resolve, reject) => {
     tar.entry(headerOf(path, file, content.length), content, (error) => (error ? reject(error) : resolve()));

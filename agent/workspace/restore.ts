@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, chown, lchown, mkdir, readdir, rm, symlink, utimes } from 'node:fs/promises';
+import { chmodSync, chownSync, createWriteStream, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmod, lchown, readdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { extract as makeExtract } from 'tar-stream';
 import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
+import { describeError } from '../log.ts';
 import type { ObjectStorage } from '../object-storage.ts';
 import type { WorkspacePointer } from '../protocol.ts';
 import { WorkspaceDamagedError } from './damage.ts';
@@ -24,6 +24,8 @@ export interface RestoreDependencies {
 
 const downloadTries = 4;
 const packsAtOnce = 3;
+/** Files up to here are written whole and synchronously, a tenth of the time; larger ones are streamed. */
+const smallFileBytes = 256 * 1024;
 
 /**
  * Makes the workspace folder exactly what the generation says, and verifies all of it: the manifest's hash, hash and
@@ -31,7 +33,7 @@ const packsAtOnce = 3;
  */
 export async function restoreWorkspace(pointer: WorkspacePointer, deps: RestoreDependencies): Promise<Manifest> {
   const manifest = await retried(deps.clock, async () => {
-    const body = await readAll(await deps.storage.get(pointer.manifestKey));
+    const body = await collect(await deps.storage.get(pointer.manifestKey));
     return decodeManifest(body, pointer.manifestSha256);
   });
   await empty(deps.root);
@@ -54,9 +56,18 @@ async function restorePack(manifest: Manifest, index: number, deps: RestoreDepen
   const meter = makeMeter();
   const extract = makeExtract();
   const source = await deps.storage.get(pack.key);
-  const reading = pipeline(source, meter.stream, createZstdDecompress(), extract).catch((error) => {
+  let brokenOff: { error: unknown } | null = null;
+  async function* download() {
+    try {
+      yield* source;
+    } catch (error) {
+      brokenOff = { error };
+      throw error;
+    }
+  }
+  const reading = pipeline(download, meter.stream, createZstdDecompress(), extract).catch((error) => {
     extract.destroy(error);
-    throw isDecompression(error) ? new WorkspaceDamagedError(`Pack ${pack.key} is damaged: ${error.message}.`) : error;
+    throw error;
   });
   const writing = (async () => {
     for await (const entry of extract) {
@@ -69,11 +80,15 @@ async function restorePack(manifest: Manifest, index: number, deps: RestoreDepen
       wanted.delete(file.path);
     }
   })();
-  // The reading side knows why; the writing side only learns that it ended.
   const [read, written] = await Promise.allSettled([reading, writing]);
-  if (written.status === 'rejected' && written.reason instanceof WorkspaceDamagedError) throw written.reason;
-  if (read.status === 'rejected') throw read.reason;
-  if (written.status === 'rejected') throw written.reason;
+  // Each side fails with the other: the cause is what was seen first.
+  if (brokenOff !== null) throw (brokenOff as { error: unknown }).error;
+  if (written.status === 'rejected' && isOwn(written.reason)) throw written.reason;
+  for (const side of [read, written]) {
+    if (side.status === 'rejected') {
+      throw new WorkspaceDamagedError(`Pack ${pack.key} is damaged: ${describeError(side.reason)}.`);
+    }
+  }
   const { sha256, bytes } = meter.result();
   if (sha256 !== pack.sha256 || bytes !== pack.bytes) {
     throw new WorkspaceDamagedError(
@@ -86,17 +101,18 @@ async function restorePack(manifest: Manifest, index: number, deps: RestoreDepen
 
 async function restoreFile(file: FileEntry, content: AsyncIterable<Buffer>, deps: RestoreDependencies): Promise<void> {
   const absolute = join(deps.root, file.path);
-  await makeDirectory(dirname(file.path), deps);
+  makeDirectory(dirname(file.path), deps);
   const hash = createHash('sha256');
   let bytes = 0;
-  async function* checked() {
+  async function* measured() {
     for await (const chunk of content) {
       hash.update(chunk);
       bytes += chunk.length;
       yield chunk;
     }
   }
-  await pipeline(checked, createWriteStream(absolute, { mode: 0o600 }));
+  if (file.bytes <= smallFileBytes) writeFileSync(absolute, await collect(measured()), { mode: 0o600 });
+  else await pipeline(measured, createWriteStream(absolute, { mode: 0o600 }));
   const sha256 = hash.digest('hex');
   if (bytes !== file.bytes || sha256 !== file.sha256) {
     throw new WorkspaceDamagedError(
@@ -104,29 +120,29 @@ async function restoreFile(file: FileEntry, content: AsyncIterable<Buffer>, deps
     );
   }
   // Owner first: changing it clears the set-user-id bits.
-  if (deps.owner) await chown(absolute, deps.owner.uid, deps.owner.gid);
-  await chmod(absolute, file.mode);
-  await utimes(absolute, file.mtimeMs / 1000, file.mtimeMs / 1000);
+  if (deps.owner) chownSync(absolute, deps.owner.uid, deps.owner.gid);
+  chmodSync(absolute, file.mode);
+  utimesSync(absolute, file.mtimeMs / 1000, file.mtimeMs / 1000);
 }
 
 /** What lies in no pack. Modes of folders come last and deepest first: a read-only one takes no more files. */
 async function restoreRest(manifest: Manifest, deps: RestoreDependencies): Promise<void> {
-  for (const { path } of manifest.dirs) await makeDirectory(path, deps);
+  for (const { path } of manifest.dirs) makeDirectory(path, deps);
   for (const { path, target } of manifest.symlinks) {
-    await makeDirectory(dirname(path), deps);
+    makeDirectory(dirname(path), deps);
     await symlink(target, join(deps.root, path));
     if (deps.owner) await lchown(join(deps.root, path), deps.owner.uid, deps.owner.gid);
   }
   for (const { path, mode } of manifest.dirs.toReversed()) await chmod(join(deps.root, path), mode);
 }
 
-async function makeDirectory(path: string, { root, owner }: RestoreDependencies): Promise<void> {
-  const first = await mkdir(join(root, path), { recursive: true });
+function makeDirectory(path: string, { root, owner }: RestoreDependencies): void {
+  const first = mkdirSync(join(root, path), { recursive: true });
   if (first === undefined) return;
   for (let made = join(root, path); made.length >= first.length; made = dirname(made)) {
     // Whatever the umask is.
-    await chmod(made, ordinaryDirectoryMode);
-    if (owner !== null) await chown(made, owner.uid, owner.gid);
+    chmodSync(made, ordinaryDirectoryMode);
+    if (owner !== null) chownSync(made, owner.uid, owner.gid);
   }
 }
 
@@ -135,15 +151,15 @@ async function empty(root: string): Promise<void> {
   for (const name of await readdir(root)) await rm(join(root, name), { recursive: true, force: true });
 }
 
-async function readAll(stream: Readable): Promise<Buffer> {
+async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
-function isDecompression(error: unknown): error is Error {
-  const { code } = error as NodeJS.ErrnoException;
-  return typeof code === 'string' && /^(ZSTD|Z_|ERR_ZSTD|ERR_ZLIB)/.test(code);
+/** Damage that was found while writing, or what the file system says, such as a full disk. */
+function isOwn(error: unknown): boolean {
+  return error instanceof WorkspaceDamagedError || (error as NodeJS.ErrnoException).syscall !== undefined;
 }
 
 /** A download that breaks off is tried again; damage is not, nor what S3 refuses for good. */

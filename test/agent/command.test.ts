@@ -21,7 +21,7 @@ describe('a command that ends well', () => {
     startShim(cloud);
     expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
       fence: 1,
-      place: 'place-of-tsk_1',
+      place: '1700000000000',
       output: 'hello there\n',
       slots: 1,
     });

@@ -57,6 +57,17 @@ describe('a module', () => {
     expect(Date.now() - startedAt).toBeGreaterThan(2000);
   });
 
+  test('gets a large input as a value where it is JSON and as text where it is not', async () => {
+    cloud.config.concurrency = 2;
+    cloud.bucket.contentType = 'application/json';
+    cloud.bucket.objects.set('json', Buffer.from('[1]')).set('text', Buffer.from('one'));
+    cloud.submit('tsk_1', { input: undefined, inputUrl: `${cloud.url}/bucket/json` });
+    cloud.submit('tsk_2', { input: undefined, inputUrl: `${cloud.url}/bucket/text` });
+    startAgent('export const run = (task) => task.input');
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: [1] });
+    expect(await cloud.called('tasks/tsk_2/complete')).toMatchObject({ output: 'one' });
+  });
+
   const failures: [string, string, object][] = [
     ['throws', 'throw new Error("no luck")', { code: 'driver_failed', message: 'no luck' }],
     [

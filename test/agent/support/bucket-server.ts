@@ -8,6 +8,7 @@ export class BucketServer {
   readonly written: string[] = [];
   multipartUploads = 0;
   failWrites = false;
+  contentType = 'text/plain';
   readonly #parts = new Map<string, Buffer>();
 
   serve(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
@@ -16,7 +17,7 @@ export class BucketServer {
     const part = url.searchParams.get('partNumber');
     if (request.method === 'GET') {
       const object = this.objects.get(key);
-      response.writeHead(object ? 200 : 404, { 'content-type': object ? 'text/plain' : 'application/xml' });
+      response.writeHead(object ? 200 : 404, { 'content-type': object ? this.contentType : 'application/xml' });
       response.end(object ?? '<Error><Code>NoSuchKey</Code><Message>No such key.</Message></Error>');
     } else if (this.failWrites) {
       response.writeHead(403, { 'content-type': 'application/xml' });

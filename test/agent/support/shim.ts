@@ -44,6 +44,7 @@ export function startShim(cloud: Cloud, { env = {}, workspace = temporaryFolder(
   });
   onTestFinished(async () => {
     terminated.abort();
+    cloud.bucket.failWrites = false;
     await exit.catch(() => {});
   });
   return { workspace, log, terminate: () => terminated.abort(), exit };

@@ -296,7 +296,9 @@ export class EmbeddedAws {
       if (value === undefined) throw new Error(`ParameterNotFound: there is no parameter ${name}.`);
       return value;
     }
-    const text = await this.secretsManager.value(parts.slice(0, 7).join(':'));
+    const secretId = parts.slice(0, 7).join(':');
+    const text = this.secretsManager.value(secretId);
+    if (text === undefined) throw new Error(`ResourceNotFoundException: there is no secret ${secretId}.`);
     const jsonKey = parts[7];
     if (!jsonKey) return text;
     const value = (JSON.parse(text) as Record<string, unknown>)[jsonKey];

@@ -156,3 +156,30 @@ export function received(message: StoredMessage): ReceivedMessage {
     ...(message.attributes && { MessageAttributes: message.attributes, MD5OfMessageAttributes: message.attributesMd5 }),
   };
 }
+
+/** Leaves only the attributes that the caller asked for. */
+export function select(message: ReceivedMessage, input: Record<string, unknown>): ReceivedMessage {
+  const { Attributes: system = {}, MessageAttributes: own = {}, MD5OfMessageAttributes: digest, ...plain } = message;
+  const systemNames = [
+    ...((input.AttributeNames ?? []) as string[]),
+    ...((input.MessageSystemAttributeNames ?? []) as string[]),
+  ];
+  const ownNames = (input.MessageAttributeNames ?? []) as string[];
+  const wants = (name: string) =>
+    ownNames.some(
+      (wanted) =>
+        wanted === name || wanted === 'All' || (wanted.endsWith('.*') && name.startsWith(wanted.slice(0, -2))),
+    );
+  const attributes = Object.entries(system).filter(
+    ([name]) => systemNames.includes('All') || systemNames.includes(name),
+  );
+  const ownAttributes = Object.entries(own).filter(([name]) => wants(name));
+  return {
+    ...plain,
+    ...(attributes.length > 0 && { Attributes: Object.fromEntries(attributes) }),
+    ...(ownAttributes.length > 0 && { MessageAttributes: Object.fromEntries(ownAttributes) }),
+    ...(ownAttributes.length > 0 &&
+      digest &&
+      ownAttributes.length === Object.keys(own).length && { MD5OfMessageAttributes: digest }),
+  };
+}

@@ -1,7 +1,9 @@
 /** Fills a request's names and values into parsed expressions, and checks operands as DynamoDB does before it reads anything. */
-import { serializationError, validationError } from './errors.ts';
+import { validationError } from './errors.ts';
 import { expressionError } from './lexer.ts';
-import { parseCondition, parseProjection, parseUpdate } from './parser.ts';
+import { refuseOverlaps } from './overlap.ts';
+import { conditionOf, projectionOf, updateOf } from './parsed.ts';
+import { checkedNames, checkedValues, refuseUnused } from './placeholders.ts';
 import type {
   Condition,
   ConditionSyntax,
@@ -15,7 +17,7 @@ import type {
   UpdateActionSyntax,
 } from './syntax.ts';
 import { pathText } from './syntax.ts';
-import { type AttributeValue, compareValues, normaliseValue, type TypeName, typeNames, typeOf } from './value.ts';
+import { type AttributeValue, compareValues, type TypeName, typeNames, typeOf } from './value.ts';
 
 const maxPathDepth = 32;
 const argumentCounts: Record<string, number> = {
@@ -42,27 +44,6 @@ const longTypeNames: Record<TypeName, string> = {
   M: 'MAP',
 };
 
-const maxCached = 2000;
-
-/** Expressions are few and used often: each is parsed once. */
-function cached<T>(parse: (kind: ExpressionKind, source: string) => T) {
-  const known = new Map<string, T>();
-  return (kind: ExpressionKind, source: string): T => {
-    const key = `${kind} ${source}`;
-    let found = known.get(key);
-    if (found === undefined) {
-      found = parse(kind, source);
-      if (known.size >= maxCached) known.clear();
-      known.set(key, found);
-    }
-    return found;
-  };
-}
-
-const conditionOf = cached(parseCondition);
-const updateOf = cached((_kind, source) => parseUpdate(source));
-const projectionOf = cached((_kind, source) => parseProjection(source));
-
 /** The expressions of one request. Each is given as its text, or undefined when the request has none. */
 export class Bindings {
   private readonly names: Record<string, string> | undefined;
@@ -70,6 +51,8 @@ export class Bindings {
   private readonly usedNames = new Set<string>();
   private readonly usedValues = new Set<string>();
   private expressions = 0;
+  /** Expressions that can hold values. */
+  private conditionsOrUpdates = 0;
   private kind: ExpressionKind = 'ConditionExpression';
 
   /** @param names ExpressionAttributeNames @param values ExpressionAttributeValues, not yet checked */
@@ -105,10 +88,11 @@ export class Bindings {
 
   /** Refuses names and values that no expression uses. @param absent the expressions that the request could have had */
   finish(absent: readonly ExpressionKind[]): void {
-    const verb = absent.length > 1 ? 'are' : 'is';
-    const why = `can only be specified when using expressions: ${absent.join(' and ')} ${verb} null`;
+    const why = 'can only be specified when using expressions';
+    const detail = `${absent.join(' and ')} ${absent.length > 1 ? 'are' : 'is'} null`;
     if (this.names && this.expressions === 0) throw validationError(`ExpressionAttributeNames ${why}`);
-    if (this.values && this.expressions === 0) throw validationError(`ExpressionAttributeValues ${why}`);
+    if (this.values && this.conditionsOrUpdates === 0)
+      throw validationError(`ExpressionAttributeValues ${why}: ${detail}`);
     refuseUnused('ExpressionAttributeNames', this.names, this.usedNames);
     refuseUnused('ExpressionAttributeValues', this.values, this.usedValues);
   }
@@ -116,6 +100,7 @@ export class Bindings {
   private enter(kind: ExpressionKind): void {
     this.kind = kind;
     this.expressions += 1;
+    if (kind !== 'ProjectionExpression') this.conditionsOrUpdates += 1;
   }
 
   private error(detail: string) {
@@ -167,6 +152,7 @@ export class Bindings {
       case 'between': {
         const operand = this.conditionOperand(syntax.operand);
         const [low, high] = [this.conditionOperand(syntax.low), this.conditionOperand(syntax.high)];
+        this.requireDistinct('BETWEEN', operand, [low, high]);
         this.requireTypes('BETWEEN', [operand, low, high], ['S', 'N', 'B']);
         this.requireBounds(low, high);
         return { kind: 'between', operand, low, high };
@@ -193,10 +179,10 @@ export class Bindings {
     };
     this.requireArguments(call);
     const { name, args } = call;
+    if (args[1]) this.requireDistinct(name, args[0]!, [args[1]]);
     if (name === 'attribute_exists' || name === 'attribute_not_exists') this.requirePath(name, args[0]!);
     if (name === 'attribute_type') this.requireTypeName(args[1]!);
     if (name === 'begins_with') this.requireTypes(name, args, ['S', 'B']);
-    if (args[1]) this.requireDistinct(name, args[0]!, [args[1]]);
     return call;
   }
 
@@ -213,7 +199,6 @@ export class Bindings {
       args: syntax.args.map((arg) => this.conditionOperand(arg)),
     };
     this.requireArguments(call);
-    if (call.args[0]!.kind === 'call') throw this.misused('size');
     this.requireTypes('size', call.args, ['S', 'B', 'SS', 'NS', 'BS', 'L', 'M']);
     return call;
   }
@@ -221,7 +206,7 @@ export class Bindings {
   private bindAction(syntax: UpdateActionSyntax): UpdateAction {
     const path = this.path(syntax.path);
     if (syntax.kind === 'REMOVE') return { kind: 'REMOVE', path };
-    if (syntax.kind === 'SET') return { kind: 'SET', path, operand: this.updateOperand(syntax.operand) };
+    if (syntax.kind === 'SET') return { kind: 'SET', path, operand: this.updateOperand(syntax.operand, true) };
     const value = this.value(syntax.value);
     const type = typeOf(value);
     const isSet = type === 'SS' || type === 'NS' || type === 'BS';
@@ -232,7 +217,8 @@ export class Bindings {
     return { kind: syntax.kind, path, value };
   }
 
-  private updateOperand(syntax: OperandSyntax): Operand {
+  /** @param isWhole whether it is all that stands behind a `=`: only there a list may be appended to */
+  private updateOperand(syntax: OperandSyntax, isWhole = false): Operand {
     if (syntax.kind === 'path') return { kind: 'path', path: this.path(syntax.path) };
     if (syntax.kind === 'value') return { kind: 'value', value: this.value(syntax.value) };
     if (syntax.kind === 'arithmetic') {
@@ -240,9 +226,11 @@ export class Bindings {
       this.requireTypes(syntax.operator, [left, right], ['N']);
       return { kind: 'arithmetic', operator: syntax.operator, left, right };
     }
-    if (!(syntax.name in argumentCounts)) throw this.error(`Invalid function name; function: ${syntax.name}`);
+    if (!Object.hasOwn(argumentCounts, syntax.name))
+      throw this.error(`Invalid function name; function: ${syntax.name}`);
     if (!updateFunctions.includes(syntax.name))
       throw this.error(`The function is not allowed in an update expression; function: ${syntax.name}`);
+    if (syntax.name === 'list_append' && !isWhole) throw this.misused(syntax.name);
     const call: FunctionCall = {
       kind: 'call',
       name: syntax.name,
@@ -328,67 +316,4 @@ function knownType(operand: Operand): TypeName | undefined {
   if (operand.kind === 'call' && operand.name === 'size') return 'N';
   if (operand.kind === 'call' && operand.name === 'list_append') return 'L';
   return undefined;
-}
-
-function refuseOverlaps(kind: ExpressionKind, paths: readonly Path[]): void {
-  for (let later = 1; later < paths.length; later += 1) {
-    for (let earlier = 0; earlier < later; earlier += 1) {
-      const trouble = clash(paths[earlier]!, paths[later]!);
-      if (trouble)
-        throw expressionError(
-          kind,
-          `Two document paths ${trouble} with each other; must remove or rewrite one of these paths; path one: ${pathText(paths[earlier]!)}, path two: ${pathText(paths[later]!)}`,
-        );
-    }
-  }
-}
-
-/** Overlapping: one path contains the other. Conflicting: one sees a list where the other sees a map. */
-function clash(one: Path, two: Path): 'overlap' | 'conflict' | undefined {
-  const length = Math.min(one.length, two.length);
-  for (let at = 0; at < length; at += 1) {
-    if (one[at] === two[at]) continue;
-    return typeof one[at] === typeof two[at] ? undefined : 'conflict';
-  }
-  return 'overlap';
-}
-
-function checkedNames(names: Record<string, string>): Record<string, string> {
-  if (Object.keys(names).length === 0) throw validationError('ExpressionAttributeNames must not be empty');
-  for (const [placeholder, name] of Object.entries(names)) {
-    if (!/^#[A-Za-z0-9_]+$/.test(placeholder))
-      throw validationError(`ExpressionAttributeNames contains invalid key: Syntax error; key: "${placeholder}"`);
-    if (typeof name !== 'string') throw serializationError('ExpressionAttributeNames must map strings to strings');
-    if (name === '')
-      throw validationError(
-        `ExpressionAttributeNames contains invalid value: Attribute name can not be empty for key ${placeholder}`,
-      );
-  }
-  return names;
-}
-
-function checkedValues(values: Record<string, unknown>): Record<string, AttributeValue> {
-  if (Object.keys(values).length === 0) throw validationError('ExpressionAttributeValues must not be empty');
-  for (const [placeholder, value] of Object.entries(values)) {
-    if (!/^:[A-Za-z0-9_]+$/.test(placeholder))
-      throw validationError(`ExpressionAttributeValues contains invalid key: Syntax error; key: "${placeholder}"`);
-    checkValue(placeholder, value);
-  }
-  return values as Record<string, AttributeValue>;
-}
-
-function checkValue(placeholder: string, value: unknown): void {
-  try {
-    normaliseValue(value);
-  } catch (error) {
-    const isValidation = error instanceof Error && error.name === 'ValidationException';
-    if (!isValidation) throw error;
-    throw validationError(`ExpressionAttributeValues contains invalid value: ${error.message} for key ${placeholder}`);
-  }
-}
-
-function refuseUnused(parameter: string, given: Record<string, unknown> | undefined, used: Set<string>): void {
-  const unused = Object.keys(given ?? {}).filter((key) => !used.has(key));
-  if (unused.length > 0)
-    throw validationError(`Value provided in ${parameter} unused in expressions: keys: {${unused.join(', ')}}`);
 }

@@ -48,9 +48,10 @@ export function withValueAt(item: Item, path: Path, value: AttributeValue): Item
   return changed({ M: item }, path, 0, () => value).M!;
 }
 
-/** A copy of the item without what the path points at; the item itself when that isn't there. */
+/** A copy of the item without what the path points at; the item itself when its place is empty. */
 export function withoutValueAt(item: Item, path: Path): Item {
-  if (valueAt(item, path.slice(0, -1)) === undefined) throw invalidPath();
+  const container = valueAt(item, path.slice(0, -1));
+  if (!(typeof path.at(-1) === 'number' ? container?.L : container?.M)) throw invalidPath();
   if (valueAt(item, path) === undefined) return item;
   return changed({ M: item }, path, 0, () => undefined).M!;
 }

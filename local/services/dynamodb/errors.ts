@@ -31,3 +31,20 @@ export class ConditionFailed extends AwsError {
     this.item = item;
   }
 }
+
+/** A key or an item does not fit its table. In a transaction this is a reason for its cancellation, not a malformed request. */
+export class InvalidItem extends AwsError {
+  constructor(message: string) {
+    super('ValidationException', message);
+  }
+}
+
+/** Runs a check of a key or an item; its complaints become {@link InvalidItem}s. */
+export function checkingItem<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof AwsError && error.code === 'ValidationException') throw new InvalidItem(error.message);
+    throw error;
+  }
+}

@@ -2,7 +2,7 @@
 import { invalidValue, validationError } from './errors.ts';
 import { partitionText, type SortRange, sortText, type Walk } from './rows.ts';
 import type { KeySchema } from './schema.ts';
-import type { Condition, Operand } from './syntax.ts';
+import type { ComparisonOperator, Condition, Operand } from './syntax.ts';
 import { type AttributeValue, type KeyType, typeOf } from './value.ts';
 
 interface Part {
@@ -23,66 +23,70 @@ export function keyRange(
   const attributes = parts.map((part) => part.attribute);
   if (new Set(attributes).size < attributes.length)
     throw validationError('KeyConditionExpressions must only contain one condition per key');
+  if (parts.length > 2) throw validationError('Conditions can be of length 1 or 2 only');
   const partition = parts.find((part) => part.attribute === keys.partition);
   if (!partition) throw validationError(`Query condition missed key schema element: ${keys.partition}`);
-  const rest = parts.filter((part) => part !== partition);
-  const sort = rest.find((part) => part.attribute === keys.sort);
-  if (rest.length > 1 || (rest.length === 1 && !sort)) {
-    const missed = keys.sort !== undefined && !sort ? keys.sort : undefined;
+  const other = parts.find((part) => part !== partition);
+  if (other && other.attribute !== keys.sort)
     throw validationError(
-      missed === undefined
+      keys.sort === undefined
         ? 'Query key condition not supported'
-        : `Query condition missed key schema element: ${missed}`,
+        : `Query condition missed key schema element: ${keys.sort}`,
     );
-  }
   if (partition.operator !== '=') throw validationError('Query key condition not supported');
   for (const part of parts) checkTypes(part, types[part.attribute]!);
-  return { value: partitionText(partition.values[0]!), range: sort ? rangeOf(sort) : everything };
+  return { value: partitionText(partition.values[0]!), range: other ? rangeOf(other) : everything };
 }
 
 function partsOf(condition: Condition): Part[] {
   switch (condition.kind) {
     case 'and':
       return [...partsOf(condition.left), ...partsOf(condition.right)];
-    case 'comparison': {
-      const { operator, left, right } = condition;
-      if (operator === '<>') throw unsupportedOperator('<>');
-      return [{ attribute: attributeOf(left), operator, values: [operandValue(right)] }];
-    }
+    case 'comparison':
+      return [comparisonPart(condition.operator, condition.left, condition.right)];
     case 'between':
       return [
         {
-          attribute: attributeOf(condition.operand),
+          attribute: attributeOf('BETWEEN', condition.operand),
           operator: 'BETWEEN',
-          values: [operandValue(condition.low), operandValue(condition.high)],
+          values: [valueOfOperand(condition.low), valueOfOperand(condition.high)],
         },
       ];
     case 'test': {
       const { name, args } = condition.call;
       if (name !== 'begins_with') throw unsupportedOperator(name);
-      return [{ attribute: attributeOf(args[0]!), operator: 'begins_with', values: [operandValue(args[1]!)] }];
+      return [{ attribute: attributeOf(name, args[0]!), operator: name, values: [valueOfOperand(args[1]!)] }];
     }
     default:
       throw unsupportedOperator(condition.kind.toUpperCase());
   }
 }
 
-function attributeOf(operand: Operand): string {
-  if (operand.kind !== 'path') throw invalidCondition();
+const mirrored = { '=': '=', '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const;
+
+function comparisonPart(operator: ComparisonOperator, left: Operand, right: Operand): Part {
+  if (operator === '<>') throw unsupportedOperator(operator);
+  if (left.kind === 'value' && right.kind === 'path')
+    return { attribute: attributeOf(operator, right), operator: mirrored[operator], values: [left.value] };
+  return { attribute: attributeOf(operator, left), operator, values: [valueOfOperand(right)] };
+}
+
+function attributeOf(operator: string, operand: Operand): string {
+  if (operand.kind === 'call') throw validationError('KeyConditionExpressions cannot contain nested operations');
+  if (operand.kind !== 'path')
+    throw validationError(
+      `Invalid condition in KeyConditionExpression: ${operator} operator must have the key attribute as its first operand`,
+    );
   if (operand.path.length > 1)
     throw validationError(
-      'Invalid KeyConditionExpression: KeyConditionExpressions cannot have conditions on nested attributes',
+      `Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: ${operand.path[0]}`,
     );
   return String(operand.path[0]);
 }
 
-function operandValue(operand: Operand): AttributeValue {
+function valueOfOperand(operand: Operand): AttributeValue {
   if (operand.kind === 'value') return operand.value;
-  throw invalidCondition();
-}
-
-function invalidCondition() {
-  return validationError('Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition');
+  throw validationError('Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition');
 }
 
 function unsupportedOperator(operator: string) {

@@ -2,7 +2,7 @@ import { validationError } from './errors.ts';
 import type { ExpressionKind } from './syntax.ts';
 
 export interface Token {
-  kind: 'name' | 'nameRef' | 'valueRef' | 'number' | 'symbol' | 'end';
+  kind: 'name' | 'nameRef' | 'valueRef' | 'number' | 'symbol' | 'unknown' | 'end';
   text: string;
   /** Where it starts and ends in the source. */
   start: number;
@@ -10,18 +10,19 @@ export interface Token {
 }
 
 const shapes: readonly [Token['kind'], RegExp][] = [
-  ['name', /[A-Za-z_][A-Za-z0-9_]*/y],
+  ['name', /[A-Za-z][A-Za-z0-9_]*/y],
   ['nameRef', /#[A-Za-z0-9_]+/y],
   ['valueRef', /:[A-Za-z0-9_]+/y],
   ['symbol', /<=|>=|<>|[=<>(),.[\]+-]/y],
   ['number', /[0-9]+/y],
+  ['unknown', /./suy],
 ];
 const space = /\s*/y;
 const maxExpressionBytes = 4096;
 
 /** The tokens of an expression, closed by an `end` token. */
 export function tokenize(kind: ExpressionKind, source: string): Token[] {
-  if (source.trim() === '') throw expressionError(kind, 'The expression can not be empty;');
+  if (source === '') throw expressionError(kind, 'The expression can not be empty;');
   const bytes = Buffer.byteLength(source);
   if (bytes > maxExpressionBytes)
     throw expressionError(
@@ -31,10 +32,6 @@ export function tokenize(kind: ExpressionKind, source: string): Token[] {
   const tokens: Token[] = [];
   for (let at = skipSpace(source, 0); at < source.length; ) {
     const token = tokenAt(source, at);
-    if (!token) {
-      const unknown: Token = { kind: 'symbol', text: source[at]!, start: at, end: at + 1 };
-      throw syntaxError(kind, source, unknown, tokens.at(-1), undefined);
-    }
     tokens.push(token);
     at = skipSpace(source, token.end);
   }
@@ -42,13 +39,13 @@ export function tokenize(kind: ExpressionKind, source: string): Token[] {
   return tokens;
 }
 
-function tokenAt(source: string, start: number): Token | undefined {
+function tokenAt(source: string, start: number): Token {
   for (const [kind, shape] of shapes) {
     shape.lastIndex = start;
     const match = shape.exec(source);
     if (match) return { kind, text: match[0], start, end: shape.lastIndex };
   }
-  return undefined;
+  throw new Error('Every character is a token.');
 }
 
 function skipSpace(source: string, at: number): number {
@@ -63,6 +60,6 @@ export function expressionError(kind: ExpressionKind, detail: string) {
 
 /** "Syntax error" at a token, shown with its neighbours. */
 export function syntaxError(kind: ExpressionKind, source: string, token: Token, before?: Token, after?: Token) {
-  const near = source.slice((before ?? token).start, (after ?? token).end).trimEnd();
+  const near = source.slice(before?.start ?? 0, (after ?? token).end);
   return expressionError(kind, `Syntax error; token: "${token.text}", near: "${near}"`);
 }

@@ -146,7 +146,7 @@ export const parameters: Record<string, Structure> = {
         max: 100,
         of: structure(
           {
-            Keys: { kind: 'list', min: 1, max: 100, of: any },
+            Keys: { kind: 'list', min: 1, of: any },
             ConsistentRead: boolean,
             ProjectionExpression: text,
             ExpressionAttributeNames: names,
@@ -167,7 +167,6 @@ export const parameters: Record<string, Structure> = {
         of: {
           kind: 'list',
           min: 1,
-          max: 25,
           of: structure({
             PutRequest: structure({ Item: any }, ['Item']),
             DeleteRequest: structure({ Key: any }, ['Key']),

@@ -11,8 +11,8 @@ import type {
 } from './syntax.ts';
 
 const comparisons: readonly string[] = ['=', '<>', '<', '<=', '>', '>='];
-const keywords: readonly string[] = ['AND', 'OR', 'NOT', 'BETWEEN', 'IN'];
 const sections = ['SET', 'REMOVE', 'ADD', 'DELETE'] as const;
+const keywords: readonly string[] = ['AND', 'OR', 'NOT', 'BETWEEN', 'IN', ...sections];
 const maxOperators = 300;
 const maxInOperands = 100;
 
@@ -114,7 +114,7 @@ class Parser {
   }
 
   private setOperand(): OperandSyntax {
-    if (!this.skip('(')) return this.operand(() => this.setValue());
+    if (!this.skip('(')) return this.operand(() => this.setOperand());
     const doubled = this.token.text === '(';
     const inner = this.setValue();
     this.expect(')');
@@ -124,15 +124,21 @@ class Parser {
 
   private or(): Node {
     let left = this.and();
-    while (this.skipOperator('OR'))
-      left = { condition: { kind: 'or', left: this.asCondition(left), right: this.asCondition(this.and()) } };
+    while (this.isKeyword('OR')) {
+      const condition = this.asCondition(left);
+      this.skipOperator('OR');
+      left = { condition: { kind: 'or', left: condition, right: this.asCondition(this.and()) } };
+    }
     return left;
   }
 
   private and(): Node {
     let left = this.not();
-    while (this.skipOperator('AND'))
-      left = { condition: { kind: 'and', left: this.asCondition(left), right: this.asCondition(this.not()) } };
+    while (this.isKeyword('AND')) {
+      const condition = this.asCondition(left);
+      this.skipOperator('AND');
+      left = { condition: { kind: 'and', left: condition, right: this.asCondition(this.not()) } };
+    }
     return left;
   }
 
@@ -180,8 +186,6 @@ class Parser {
     const inner = this.or();
     this.expect(')');
     if (doubled && this.closes(first, this.at - 2)) this.redundantParentheses = true;
-    if ('operand' in inner && inner.operand.kind === 'path')
-      return { operand: { kind: 'path', path: this.pathTail(inner.operand.path) } };
     return inner;
   }
 
@@ -201,7 +205,7 @@ class Parser {
   private pathName(): PathPart {
     const token = this.token;
     if (token.kind === 'nameRef') return { placeholder: this.next().text };
-    if (token.kind !== 'name' || this.isAnyKeyword() || token.text.startsWith('_')) throw this.unexpected();
+    if (token.kind !== 'name' || this.isAnyKeyword()) throw this.unexpected();
     if (reservedWords.has(token.text.toLowerCase())) this.reservedWord ??= token.text;
     return { name: this.next().text };
   }

@@ -43,7 +43,7 @@ interface Filter {
 }
 
 export function query(tables: Tables, input: QueryInput, meter: Meter): unknown {
-  const source = sourceOf(tables, input, 'querying');
+  const source = sourceOf(tables, input);
   if (input.KeyConditionExpression === undefined)
     throw validationError(
       'Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.',
@@ -70,7 +70,7 @@ export function query(tables: Tables, input: QueryInput, meter: Meter): unknown 
 }
 
 export function scan(tables: Tables, input: ScanInput, meter: Meter): unknown {
-  const source = sourceOf(tables, input, 'scanning');
+  const source = sourceOf(tables, input);
   const bindings = new Bindings(input.ExpressionAttributeNames, input.ExpressionAttributeValues);
   const filter = filterOf(bindings, input);
   bindings.finish(['FilterExpression']);
@@ -113,17 +113,12 @@ function page(source: Source, walk: Walk, input: ReadInput, filter: Filter, mete
   };
 }
 
-function sourceOf(tables: Tables, input: ReadInput, doing: 'querying' | 'scanning'): Source {
+function sourceOf(tables: Tables, input: ReadInput): Source {
   const table = tables.get(input.TableName);
   if (input.IndexName === undefined) return { table, index: undefined, rows: table.rows };
   const index = table.indexes.get(input.IndexName);
   if (!index) throw validationError(`The table does not have the specified index: ${input.IndexName}`);
-  if (input.ConsistentRead)
-    throw validationError(
-      doing === 'querying'
-        ? 'Consistent reads are not supported on global secondary indexes'
-        : 'Consistent reads are not supported on global secondary indexes',
-    );
+  if (input.ConsistentRead) throw validationError('Consistent reads are not supported on global secondary indexes');
   return { table, index, rows: index.rows };
 }
 
@@ -132,16 +127,18 @@ function filterOf(bindings: Bindings, input: ReadInput): Filter {
   return { condition: bindings.condition('FilterExpression', input.FilterExpression), paths };
 }
 
-function checkSelection({ index }: Source, input: ReadInput, { paths }: Filter): void {
+function checkSelection({ index }: Source, input: ReadInput, { paths, condition }: Filter): void {
   const select = input.Select;
   if (paths && select !== undefined && select !== 'SPECIFIC_ATTRIBUTES')
-    throw validationError(`Cannot specify the ProjectionExpression when choosing to get ${select}`);
+    throw validationError(
+      `Cannot specify the ProjectionExpression when choosing to get ${select === 'COUNT' ? 'only the Count' : select}`,
+    );
   if (select === 'SPECIFIC_ATTRIBUTES' && !paths)
     throw validationError(
       'Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES',
     );
   if (select === 'ALL_PROJECTED_ATTRIBUTES' && !index)
-    throw invalidValue('ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName');
+    throw validationError('ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName');
   if (!index) return;
   const { name, projection } = index.definition;
   if (select === 'ALL_ATTRIBUTES' && projection.type !== 'ALL')
@@ -152,6 +149,13 @@ function checkSelection({ index }: Source, input: ReadInput, { paths }: Filter):
     .map((path) => String(path[0]))
     .filter((attributeName) => !index.projects(attributeName));
   if (missing.length > 0) throw invalidValue(`Global secondary index ${name} does not project [${missing.join(', ')}]`);
+  const unseen = [...(condition ? attributesOf(condition) : [])].filter(
+    (attributeName) => !index.projects(attributeName),
+  );
+  if (unseen.length > 0)
+    throw invalidValue(
+      `Secondary index ${name} does not project one or more filter attributes: [${unseen.join(', ')}]`,
+    );
 }
 
 function segmentOf({ Segment: index, TotalSegments: of }: ScanInput): Walk['segment'] {

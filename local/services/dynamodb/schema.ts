@@ -124,7 +124,7 @@ export function checkItemKeys(schema: Schema, item: Item): void {
       throw invalidValue(`Type mismatch for key ${name} expected: ${schema.types[name]} actual: ${type}`);
   }
   checkKeyContent(schema, item);
-  checkIndexKeys(schema, item);
+  checkIndexKeys(schema, item, false);
 }
 
 function checkKeyContent(schema: Schema, item: Item): void {
@@ -142,7 +142,10 @@ function checkKeyContent(schema: Schema, item: Item): void {
 }
 
 /** Index keys may be missing (the index is sparse then), but not of another type, empty or too long. */
-export function checkIndexKeys(schema: Schema, item: Item): void {
+export function checkIndexKeys(schema: Schema, item: Item, isUpdate: boolean): void {
+  const emptyReason = isUpdate
+    ? 'The update expression attempted to update a secondary index key to a value that is not supported.'
+    : 'A value specified for a secondary index key is not supported.';
   for (const { name: indexName, keys } of schema.indexes) {
     for (const name of keyNames(keys)) {
       const value = attribute(item, name);
@@ -154,7 +157,7 @@ export function checkIndexKeys(schema: Schema, item: Item): void {
         );
       if (isEmpty(value))
         throw validationError(
-          `One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty ${emptyType(value)} value. IndexName: ${indexName}, IndexKey: ${name}`,
+          `One or more parameter values are not valid. ${emptyReason} The AttributeValue for a key attribute cannot contain an empty ${emptyType(value)} value.${isUpdate ? '' : ` IndexName: ${indexName}, IndexKey: ${name}`}`,
         );
       const limit = name === keys.partition ? maxPartitionBytes : maxSortBytes;
       if (valueSize(value) > limit)

@@ -6,7 +6,7 @@ import type { StoredMap } from '../../store.ts';
 import { Bindings } from './bindings.ts';
 import { type ConsumedCapacityMode, Consumption } from './capacity.ts';
 import { project } from './document.ts';
-import { ConditionFailed, validationError } from './errors.ts';
+import { ConditionFailed, InvalidItem, validationError } from './errors.ts';
 import type { Meter } from './items.ts';
 import { itemSize, readUnits } from './size.ts';
 import type { Path } from './syntax.ts';
@@ -72,12 +72,13 @@ export class Transactions {
     const token = input.ClientRequestToken;
     // Taken now, since reading the request brings its values into their normal form.
     const request = token === undefined ? '' : digest(input.TransactItems);
-    const writes = input.TransactItems.map((item) => this.prepare(item));
+    const prepared = input.TransactItems.map((item) => this.prepareOrReason(item));
+    const writes = prepared.filter((one) => 'table' in one);
     const keys = writes.map((write) => `${write.table.name}/${write.key}`);
     if (new Set(keys).size < keys.length)
       throw validationError('Transaction request cannot include multiple operations on one item');
     if (token !== undefined && this.isRepeated(token, request)) return this.repeated(writes, input, meter);
-    const outcomes = decideAll(writes, meter);
+    const outcomes = decideAll(prepared, meter);
     const consumption = new Consumption('write');
     this.environment.store.atomically(() => {
       for (const outcome of outcomes)
@@ -105,10 +106,21 @@ export class Transactions {
     return { Responses: responses, ...capacitiesOf(consumption, input) };
   }
 
+  private prepareOrReason(item: TransactWriteInput['TransactItems'][number]): Write | Reason {
+    try {
+      return this.prepare(item);
+    } catch (error) {
+      if (error instanceof InvalidItem) return { Code: 'ValidationError', Message: error.message };
+      throw error;
+    }
+  }
+
   private prepare(item: TransactWriteInput['TransactItems'][number]): Write {
     const { Put: put, Update: update, Delete: remove, ConditionCheck: check } = item;
-    if ([put, update, remove, check].filter(Boolean).length !== 1)
-      throw validationError('TransactItems can only contain one of Check, Put, Update or Delete');
+    const actions = [put, update, remove, check].filter(Boolean);
+    if (actions.length === 0)
+      throw validationError('Invalid Request: TransactWriteRequest should contain Delete or Put or Update request');
+    if (actions.length > 1) throw validationError('TransactItems can only contain one of Check, Put, Update or Delete');
     if (put) return prepareWrite('Put', this.tables.get(put.TableName), put);
     if (update) return prepareUpdate(this.tables.get(update.TableName), update);
     if (remove) return prepareWrite('Delete', this.tables.get(remove.TableName), remove);
@@ -143,12 +155,12 @@ export class Transactions {
 }
 
 /** @throws TransactionCanceledException with a reason for each write when one can't be done */
-function decideAll(writes: Write[], meter: Meter): Outcome[] {
+function decideAll(prepared: (Write | Reason)[], meter: Meter): Outcome[] {
   const outcomes: Outcome[] = [];
   const reasons: Reason[] = [];
   let bytes = 0;
-  for (const write of writes) {
-    const outcome = decide(write);
+  for (const one of prepared) {
+    const outcome = 'table' in one ? decide(one) : one;
     if ('write' in outcome) {
       outcomes.push(outcome);
       bytes += outcome.after ? itemSize(outcome.after) : 0;
@@ -156,8 +168,9 @@ function decideAll(writes: Write[], meter: Meter): Outcome[] {
     } else reasons.push(outcome);
   }
   if (bytes > maxBytes) throw validationError(`Transaction payload size cannot exceed 4MB. Payload Size: ${bytes}`);
-  if (outcomes.length === writes.length) return outcomes;
+  if (outcomes.length === prepared.length) return outcomes;
   const consumption = new Consumption('write');
+  const writes = prepared.filter((one) => 'table' in one);
   for (const { table, key } of writes)
     consumption.add(table.name, unitsOf(table.get(key), undefined) * transactionFactor);
   meter(consumption);

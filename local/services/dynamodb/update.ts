@@ -18,13 +18,12 @@ export function updated(item: Item, actions: readonly UpdateAction[]): Item {
     if (value) result = withValueAt(result, actions[index]!.path, value);
   }
   for (const index of inOrder.reverse()) {
-    const action = actions[index]!;
-    if (!values[index] && removes(action, item)) result = withoutValueAt(result, action.path);
+    if (!values[index]) result = withoutValueAt(result, actions[index]!.path);
   }
   return result;
 }
 
-/** What the action puts at its path, or undefined when it puts nothing there. */
+/** What the action puts at its path, or undefined when it leaves nothing there: REMOVE, and DELETE of all elements. */
 function newValue(action: UpdateAction, item: Item): AttributeValue | undefined {
   switch (action.kind) {
     case 'SET':
@@ -38,11 +37,6 @@ function newValue(action: UpdateAction, item: Item): AttributeValue | undefined 
     default:
       return action satisfies never;
   }
-}
-
-/** Whether an action without a new value takes the old one away: REMOVE, and DELETE of a set's last elements. */
-function removes(action: UpdateAction, item: Item): boolean {
-  return action.kind === 'REMOVE' || valueAt(item, action.path) !== undefined;
 }
 
 function operandValue(operand: Operand, item: Item): AttributeValue {

@@ -20,7 +20,7 @@ export type TypeName = keyof AttributeValue;
 export type KeyType = 'S' | 'N' | 'B';
 
 export const typeNames: readonly TypeName[] = ['S', 'N', 'B', 'SS', 'NS', 'BS', 'BOOL', 'NULL', 'L', 'M'];
-const maxDepth = 32;
+const maxDepth = 31;
 
 export function typeOf(value: AttributeValue): TypeName {
   for (const name in value) return name as TypeName;
@@ -37,7 +37,7 @@ export function normaliseItem(item: unknown, what: string): Item {
   if (typeof item !== 'object' || item === null || Array.isArray(item))
     throw serializationError(`Unexpected value for ${what}: an object is expected.`);
   for (const [name, value] of Object.entries(item)) {
-    if (name === '') throw invalidValue('Empty attribute name');
+    if (name === '') throw validationError('Empty attribute name');
     if (Buffer.byteLength(name) > 65_535) throw invalidValue('Attribute name is too large; maximum 65535 bytes');
     normaliseValue(value);
   }
@@ -46,9 +46,10 @@ export function normaliseItem(item: unknown, what: string): Item {
 
 /** Checks a value from a request and brings it into its normal form, in place. */
 export function normaliseValue(value: unknown, depth = 0): AttributeValue {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (typeof value !== 'object' || Array.isArray(value))
     throw serializationError('Unexpected value for an AttributeValue: an object is expected.');
-  const names = Object.keys(value).filter((name) => (value as Record<string, unknown>)[name] !== undefined);
+  const members: Record<string, unknown> = { ...value };
+  const names = Object.keys(members).filter((name) => members[name] !== undefined && members[name] !== null);
   if (names.length === 0 || !typeNames.includes(names[0] as TypeName))
     throw validationError('Supplied AttributeValue is empty, must contain exactly one of the supported datatypes');
   if (names.length > 1)
@@ -74,13 +75,13 @@ function normaliseContent(value: AttributeValue, type: TypeName, depth: number):
       value.B = normalBinary(value.B!);
       return;
     case 'SS':
-      value.SS = normalSet(value.SS, 'An string set  may not be empty', (text) => text);
+      value.SS = normalSet('SS', value.SS, (text) => text);
       return;
     case 'NS':
-      value.NS = normalSet(value.NS, 'An number set  may not be empty', normalNumber);
+      value.NS = normalSet('NS', value.NS, normalNumber);
       return;
     case 'BS':
-      value.BS = normalSet(value.BS, 'Binary sets should not be empty', normalBinary);
+      value.BS = normalSet('BS', value.BS, normalBinary);
       return;
     case 'BOOL':
       if (typeof value.BOOL !== 'boolean') throw serializationError('Unexpected token received from parser');
@@ -95,7 +96,10 @@ function normaliseContent(value: AttributeValue, type: TypeName, depth: number):
     case 'M':
       if (typeof value.M !== 'object' || value.M === null || Array.isArray(value.M))
         throw serializationError('Unexpected field type');
-      for (const member of Object.values(value.M)) normaliseValue(member, depth + 1);
+      for (const [name, member] of Object.entries(value.M)) {
+        if (name === '') throw validationError('Empty attribute name');
+        normaliseValue(member, depth + 1);
+      }
       return;
     default: {
       (type) satisfies never;
@@ -116,15 +120,21 @@ function normalBinary(text: string): string {
   return canonical;
 }
 
-function normalSet(elements: unknown, whenEmpty: string, normalise: (text: string) => string): string[] {
+const emptySets = {
+  SS: 'An string set  may not be empty',
+  NS: 'An number set  may not be empty',
+  BS: 'Binary sets should not be empty',
+};
+
+function normalSet(type: 'SS' | 'NS' | 'BS', elements: unknown, normalise: (text: string) => string): string[] {
   if (!Array.isArray(elements)) throw serializationError('Unexpected field type');
-  if (elements.length === 0) throw invalidValue(whenEmpty);
+  if (elements.length === 0) throw invalidValue(emptySets[type]);
   for (const element of elements) requireString(element);
   const normal = (elements as string[]).map(normalise);
-  if (new Set(normal).size !== normal.length) {
-    throw invalidValue(`Input collection [${elements.join(', ')}] contains duplicates.`);
-  }
-  return normal;
+  if (new Set(normal).size === normal.length) return normal;
+  if (type === 'NS') throw validationError('Input collection contains duplicates');
+  const shown = `[${elements.join(', ')}]${type === 'BS' ? 'of type BS' : ''}`;
+  throw invalidValue(`Input collection ${shown} contains duplicates.`);
 }
 
 /** Equality as `=` sees it: same type and content; sets without order. */

@@ -2,7 +2,7 @@
 import { Bindings } from './bindings.ts';
 import type { Units } from './capacity.ts';
 import { holds } from './condition.ts';
-import { ConditionFailed, invalidValue, serializationError, validationError } from './errors.ts';
+import { ConditionFailed, checkingItem, invalidValue, serializationError, validationError } from './errors.ts';
 import { checkIndexKeys, checkItemKeys, checkKey, keyNames } from './schema.ts';
 import { itemSize, maxItemBytes, writeUnits } from './size.ts';
 import type { Condition, Path, UpdateAction } from './syntax.ts';
@@ -52,10 +52,10 @@ export function prepareWrite(
   const returnsItemOnFailure = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
   const shared = { table, paths: [], condition, returnsItemOnFailure };
   if ('Item' in input) {
-    const item = itemOf(table, input.Item);
+    const item = checkingItem(() => itemOf(table, input.Item));
     return { ...shared, key: table.keyOf(item), next: () => item };
   }
-  const key = keyParameter(table, (input as KeyInput).Key);
+  const key = checkingItem(() => keyParameter(table, (input as KeyInput).Key));
   const next = action === 'Delete' ? () => undefined : (before: Item | undefined) => before;
   return { ...shared, key: table.keyOf(key), next };
 }
@@ -65,8 +65,10 @@ export function prepareUpdate(table: Table, input: UpdateInput): Write {
   const actions = bindings.update(input.UpdateExpression) ?? [];
   const condition = bindings.condition('ConditionExpression', input.ConditionExpression);
   bindings.finish(['UpdateExpression', 'ConditionExpression']);
-  refuseKeyUpdates(table, actions);
-  const key = keyParameter(table, input.Key);
+  const key = checkingItem(() => {
+    refuseKeyUpdates(table, actions);
+    return keyParameter(table, input.Key);
+  });
   return {
     table,
     key: table.keyOf(key),
@@ -77,7 +79,7 @@ export function prepareUpdate(table: Table, input: UpdateInput): Write {
       const after = updated(before ?? key, actions);
       if (itemSize(after) > maxItemBytes)
         throw validationError('Item size to update has exceeded the maximum allowed size');
-      checkIndexKeys(table.definition, after);
+      checkIndexKeys(table.definition, after, true);
       return after;
     },
   };
@@ -118,9 +120,14 @@ export function keyParameter(table: Table, input: unknown): Item {
 }
 
 function refuseKeyUpdates(table: Table, actions: readonly UpdateAction[]): void {
-  const keys = keyNames(table.definition.keys);
+  const { keys, types } = table.definition;
   for (const { path } of actions) {
-    if (keys.includes(String(path[0])))
-      throw invalidValue(`Cannot update attribute ${path[0]}. This attribute is part of the key`);
+    const name = String(path[0]);
+    if (keyNames(keys).includes(name))
+      throw invalidValue(`Cannot update attribute ${name}. This attribute is part of the key`);
+    if (path.length > 1 && Object.hasOwn(types, name))
+      throw validationError(
+        `Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: ${name}`,
+      );
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AwsError, notEmulated, refuseUnknownParameters } from '../../errors.ts';
 import type { Environment, JsonService } from '../../service.ts';
 import type { StoredMap } from '../../store.ts';
+import { type NewEvent, readEntries } from './entries.ts';
 import { type InputSettings, payloadFor, readPath, validateInput } from './input.ts';
 import { compilePattern, type Matcher } from './pattern.ts';
 import { deliver, noRouter, type TargetRouter } from './target-router.ts';
@@ -28,14 +29,7 @@ interface StoredRule {
   targets: Target[];
 }
 
-/** An event as its publisher gives it. */
-export interface NewEvent {
-  source: string;
-  detailType: string;
-  detail: unknown;
-  resources?: string[];
-  timeMs?: number;
-}
+export type { NewEvent } from './entries.ts';
 
 export interface Event {
   version: '0';
@@ -49,7 +43,6 @@ export interface Event {
   detail: unknown;
 }
 
-const maxEntryBytes = 1_048_576;
 const maxHops = 5;
 const targetParameters = [
   'Id',
@@ -243,59 +236,14 @@ export class EventsService implements JsonService {
   }
 
   private putEvents(input: Input): unknown {
-    const entries = (input.Entries ?? []) as Input[];
-    if (entries.length < 1 || entries.length > 10)
-      throw new AwsError(
-        'ValidationException',
-        `1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10, not ${entries.length}`,
-      );
-    const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-    if (bytes >= maxEntryBytes)
-      throw new AwsError(
-        'ValidationException',
-        `Total size of the entries in the request is over the limit: ${bytes} bytes, below ${maxEntryBytes} are allowed.`,
-      );
-    for (const entry of entries)
-      refuseUnknownParameters('events', 'PutEvents', entry, [
-        'Time',
-        'Source',
-        'Resources',
-        'DetailType',
-        'Detail',
-        'EventBusName',
-        'TraceHeader',
-      ]);
-    const answers = entries.map((entry) => this.putEvent(entry));
+    const answers = readEntries(input.Entries).map((entry) => {
+      if ('ErrorCode' in entry) return entry;
+      const bus = busName(entry.bus);
+      // AWS takes events for a bus that is not there, and drops them.
+      if (!this.buses.has(bus)) this.environment.log(`events: an event was dropped, there is no bus ${bus}`);
+      return { EventId: this.publish(entry.event, bus) };
+    });
     return { FailedEntryCount: answers.filter((answer) => 'ErrorCode' in answer).length, Entries: answers };
-  }
-
-  private putEvent(entry: Input): { EventId: string } | { ErrorCode: string; ErrorMessage: string } {
-    const refuse = (ErrorCode: string, ErrorMessage: string) => ({ ErrorCode, ErrorMessage });
-    for (const name of ['Source', 'DetailType', 'Detail']) {
-      if (typeof entry[name] !== 'string' || entry[name] === '')
-        return refuse('InvalidArgument', `Parameter ${name} is not valid. Reason: ${name} is a required argument.`);
-    }
-    const { Source: source, DetailType: detailType, Detail: detail } = entry as Record<string, string>;
-    if (source!.startsWith('aws.')) return refuse('NotAuthorizedForSourceException', 'Not authorized for the source.');
-    if (detailType!.length > 128)
-      return refuse(
-        'InvalidArgument',
-        'Parameter DetailType is not valid. Reason: at most 128 characters are allowed.',
-      );
-    const parsed = parseObject(detail!);
-    if (!parsed) return refuse('MalformedDetail', 'Detail is malformed.');
-    const bus = busName(entry.EventBusName);
-    // AWS takes events for a bus that is not there, and drops them.
-    if (!this.buses.has(bus))
-      this.environment.log(`events: an event from ${source} was dropped, there is no bus ${bus}`);
-    const event: NewEvent = {
-      source: source!,
-      detailType: detailType!,
-      detail: parsed,
-      resources: (entry.Resources ?? []) as string[],
-    };
-    if (typeof entry.Time === 'number') event.timeMs = entry.Time * 1000;
-    return { EventId: this.publish(event, bus) };
   }
 
   private dispatch(event: Event, bus: string, hop: number): void {
@@ -385,21 +333,4 @@ function render(rule: StoredRule): unknown {
     RoleArn: roleArn,
     EventBusName: bus,
   };
-}
-
-function entryBytes(entry: Input): number {
-  const texts = [entry.Source, entry.DetailType, entry.Detail, ...((entry.Resources ?? []) as unknown[])];
-  return texts.reduce<number>(
-    (sum, text) => sum + Buffer.byteLength(String(text ?? '')),
-    entry.Time === undefined ? 0 : 14,
-  );
-}
-
-function parseObject(text: string): object | undefined {
-  try {
-    const value = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -273,7 +273,7 @@ async function readInput(
       if (response.ok) {
         // A program gets the bytes as they are stored; only a module needs to know whether they are JSON.
         if (driver === 'command') return { input: body };
-        return { input: valueOf(body.toString('utf8'), response.headers.get('content-type')) };
+        return { input: asValue(body.toString('utf8'), response.headers.get('content-type')) };
       }
       if (response.status < 500 || tries === 4) return unavailable(`HTTP ${response.status}`);
     } catch (error) {
@@ -284,7 +284,7 @@ async function readInput(
 }
 
 /** Large inputs are all stored as JSON by name, but a string is stored as it is. */
-function valueOf(text: string, contentType: string | null): Json {
+function asValue(text: string, contentType: string | null): Json {
   if (!contentType?.includes('json')) return text;
   try {
     return JSON.parse(text);

@@ -1,4 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { makeLineSplitter } from '../line-splitter.ts';
 import { adoptGroup, type ProcessGroup } from '../process-group.ts';
 import type { Failure } from '../protocol.ts';
@@ -31,7 +32,9 @@ export function startProgram(
   [command, ...args]: [string, ...string[]],
   stdio: StdioOptions,
 ): Program {
-  const env = programEnvironment(setting, task.id, task.fence);
+  // Random, not the task's id: on one machine two runtimes may hold two attempts of a task, one of them without knowing.
+  const mark = randomBytes(12).toString('hex');
+  const env = { ...programEnvironment(setting, task.id, task.fence), ROUSE_PROCESS_MARK: mark };
   const child = spawn(command, args, {
     cwd: setting.workspace,
     env,
@@ -40,7 +43,9 @@ export function startProgram(
     ...(setting.user === null ? {} : { uid: setting.user.uid, gid: setting.user.gid }),
   });
   const group =
-    child.pid === undefined ? null : adoptGroup(child.pid, `ROUSE_TASK_ID=${task.id}`, setting.clock, setting.pidsFile);
+    child.pid === undefined
+      ? null
+      : adoptGroup(child.pid, `ROUSE_PROCESS_MARK=${mark}`, setting.clock, setting.pidsFile);
   let tail = Buffer.alloc(0);
   child.stderr?.on('data', (chunk: Buffer) => {
     tail = Buffer.concat([tail, chunk.subarray(-stderrTailBytes)]).subarray(-stderrTailBytes);

@@ -156,7 +156,7 @@ describe('ending a task early', () => {
   test('kills a time-out’s processes with all their children before it says so', async () => {
     cloud.config.cancelGraceSeconds = 0.2;
     run(stubborn);
-    cloud.submit('tsk_1', { timeoutSeconds: 1.5 });
+    cloud.submit('tsk_1', { timeoutSeconds: 3 });
     startShim(cloud);
     const pids = await pidsOf('tsk_1', 2);
     expect(pids.every(isAlive)).toBe(true);
@@ -172,6 +172,21 @@ describe('ending a task early', () => {
     expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'cancelled', slots: 1 });
     const lines = cloud.calls.flatMap(({ body }) => (body as unknown as Partial<Lines>).lines ?? []);
     expect(lines.map(({ line }) => line)).toEqual(expect.arrayContaining(['cleaning', 'clean']));
+  });
+
+  test('touches nothing of another runtime that has a later attempt on the same machine', async () => {
+    run('echo $$; sleep 1000');
+    cloud.submit('tsk_1', { leaseSeconds: 4.5 });
+    startShim(cloud);
+    const [first] = await pidsOf('tsk_1', 1);
+    cloud.calls.length = 0;
+    cloud.submit('tsk_1', { fence: 2 });
+    startShim(cloud);
+    const [second] = await pidsOf('tsk_1', 1);
+    cloud.override('tasks/tsk_1/heartbeat', ({ fence }) => (fence === 1 ? problem(409, 'fence_lost') : null));
+    cloud.override('tasks/tsk_1/events', ({ fence }) => (fence === 1 ? problem(409, 'fence_lost') : null));
+    while (isAlive(first!)) await new Promise((resolve) => setImmediate(resolve));
+    expect(isAlive(second!)).toBe(true);
   });
 
   test('cancels when instructions say so', async () => {

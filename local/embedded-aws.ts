@@ -6,6 +6,7 @@ import { type Clock, ManualClock, RealClock } from './clock.ts';
 import { CredentialRegistry } from './credentials.ts';
 import { type CloudAssembly, readAssembly } from './deploy/assembly.ts';
 import { type Deployment, deployAssembly } from './deploy/deployer.ts';
+import type { StoredResource } from './deploy/resource.ts';
 import type { DeployTarget } from './deploy/target.ts';
 import { Faults } from './faults.ts';
 import type { Environment, WireRequest, WireResponse } from './service.ts';
@@ -39,7 +40,7 @@ import { SecretsManagerService } from './services/secrets-manager.ts';
 import { SqsService } from './services/sqs/service.ts';
 import { SsmService } from './services/ssm.ts';
 import { StsService } from './services/sts.ts';
-import { MemoryStore, SqliteStore, type Store } from './store.ts';
+import { MemoryStore, SqliteStore, type Store, type StoredMap } from './store.ts';
 import { TargetDelivery } from './target-delivery.ts';
 import { type HttpAnswer, inProcessHandler, listen } from './transport.ts';
 import { type ObservedCall, Wire } from './wire.ts';
@@ -92,6 +93,7 @@ export class EmbeddedAws {
   private readonly wire: Wire;
   private readonly delivery: TargetDelivery;
   private readonly roles = new Set<string>();
+  private readonly stacks = new Map<string, StoredMap<StoredResource>>();
   private readonly closing: (() => Promise<void> | void)[] = [];
   private assembly: CloudAssembly | undefined;
   private endpointUrl: string | undefined;
@@ -206,6 +208,7 @@ export class EmbeddedAws {
     const target: DeployTarget = {
       ...{ environment, lambda, mappings, httpApi, ecs, dynamodb, sqs, events, logs, s3, scheduler, roles },
       apiOrigin: () => this.apiOrigin,
+      stored: (stackName) => this.storedStack(stackName),
     };
     const isFirst = this.deployment === undefined;
     this.deployment = await deployAssembly(this.assembly, target);
@@ -251,6 +254,13 @@ export class EmbeddedAws {
     await this.lambda.close();
     for (const close of this.closing.toReversed()) await close();
     this.environment.store.close();
+  }
+
+  /** A store gives each map once. */
+  private storedStack(stackName: string): StoredMap<StoredResource> {
+    const stored = this.stacks.get(stackName) ?? this.environment.store.map<StoredResource>(`stack:${stackName}`);
+    this.stacks.set(stackName, stored);
+    return stored;
   }
 
   private functionRunner(definition: FunctionDefinition): FunctionRunner {

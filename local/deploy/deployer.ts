@@ -31,7 +31,7 @@ export async function deployAssembly(assembly: CloudAssembly, target: DeployTarg
   for (const section of Object.keys(assembly.template)) {
     if (!knownSections.has(section)) throw new Error(`The local deploy does not know the template section ${section}.`);
   }
-  const stored = target.environment.store.map<StoredResource>(`stack:${assembly.stackName}`);
+  const stored = target.stored(assembly.stackName);
   const deployed: Deployment['resources'] = new Map();
   const scope = new TemplateScope(assembly, target, deployed);
   for (const logicalId of inDependencyOrder(assembly.template)) {

@@ -4,6 +4,8 @@ import type { HttpApiService } from '../services/http-api/service.ts';
 import type { EventSourceMappings } from '../services/lambda/event-source/mappings.ts';
 import type { LambdaService } from '../services/lambda/service.ts';
 import type { S3Service } from '../services/s3/service.ts';
+import type { StoredMap } from '../store.ts';
+import type { StoredResource } from './resource.ts';
 
 /** Where a template is deployed to. */
 export interface DeployTarget {
@@ -19,6 +21,8 @@ export interface DeployTarget {
   events: JsonService;
   logs: JsonService;
   scheduler: WireService;
+  /** What earlier deploys made of a stack, by logical id. */
+  stored(stackName: string): StoredMap<StoredResource>;
   /** Roles that exist, by ARN. */
   roles: Set<string>;
   /** Bare origin under which the HTTP API is or will be served. */

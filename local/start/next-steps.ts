@@ -25,7 +25,8 @@ Rouse is ready.
 
    TASK=$(curl -sS -X POST ${apiUrl}/v1/agents/$AGENT/tasks ${authorization} ${json} \\
      -d '{"input": "how many words are these"}' | node -p 'JSON.parse(fs.readFileSync(0)).id') && \\
-   curl -sS "${apiUrl}/v1/tasks/$TASK?waitSeconds=25" ${authorization}
+   curl -sS "${apiUrl}/v1/tasks/$TASK?waitSeconds=25" ${authorization} \\
+     | node -p 'JSON.parse(fs.readFileSync(0)).output'
 
 Or watch a longer story in another terminal: npm run demo
 

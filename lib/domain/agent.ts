@@ -34,7 +34,7 @@ export interface Agent {
   statusSinceMs: number;
   /** Held agents do not wake until resumed. */
   held: boolean;
-  /** A runtime is wanted even without work: it was created with `start`, or resumed. */
+  /** A runtime is wanted even without work, until one enrols: it was created with `start`, or resumed. */
   wanted?: boolean | undefined;
   /** What it is to become when it has stopped. */
   goal?: 'paused' | 'terminated' | undefined;
@@ -142,7 +142,6 @@ export function start(agent: Agent, runtimeId: string, reason: string, nowMs: nu
       goal: undefined,
       forced: undefined,
       waiting: false,
-      wanted: undefined,
       suspectSinceMs: undefined,
       notBeforeMs: undefined,
       idleSinceMs: undefined,
@@ -162,6 +161,7 @@ export function enrol(agent: Agent, nowMs: number): AgentDecision {
       ...status('running', nowMs),
       runtimeSinceMs: nowMs,
       launchTries: 0,
+      wanted: undefined,
       idleSinceMs: nowMs,
       dueAtMs: nowMs + lookAfterMs,
     },
@@ -235,17 +235,18 @@ export function beginStop(
   nowMs: number,
 ): AgentDecision {
   require(agent, 'stop', ['running', 'stopping']);
+  const kept = agent.goal === 'terminated' ? 'terminated' : goal;
   return decided(
     agent,
     {
       ...(agent.status === 'stopping' ? {} : status('stopping', nowMs, reason)),
       statusReason: reason,
-      goal: agent.goal === 'terminated' ? 'terminated' : goal,
+      goal: kept,
       forced: agent.forced || force,
       dueAtMs: nowMs + lookAfterMs,
     },
     nowMs,
-    { type: 'agent.stopping', data: { runtimeId: agent.runtimeId, reason, goal } },
+    { type: 'agent.stopping', data: { runtimeId: agent.runtimeId, reason, goal: kept } },
   );
 }
 
@@ -286,7 +287,7 @@ export function abandonLaunch(
   nowMs: number,
 ): AgentDecision {
   require(agent, 'abandon its launch', ['starting']);
-  const change = { ...withoutRuntime, retired: retire(agent, nowMs), dueAtMs: undefined };
+  const change = { ...withoutRuntime, wanted: undefined, retired: retire(agent, nowMs), dueAtMs: undefined };
   if (goal === 'terminated') return terminated({ ...agent, ...change }, nowMs);
   return decided(agent, { ...change, ...status('paused', nowMs, reason), idleSinceMs: nowMs }, nowMs, {
     type: 'agent.paused',

@@ -1,7 +1,7 @@
 import type { Agent, AgentStatus } from '../../lib/domain/agent.ts';
 import type { CarriedEvent } from '../../lib/domain/event.ts';
 import { idOf, newId, type RandomBytes } from '../../lib/domain/id.ts';
-import { type LiveTask, placeOf, type TaskStatus } from '../../lib/domain/task.ts';
+import { type FinalStatus, type FinishedTask, type LiveTask, placeOf, type TaskStatus } from '../../lib/domain/task.ts';
 
 /** When tests happen, unless they say otherwise. */
 export const nowMs = Date.UTC(2027, 0, 4, 8, 0, 0);
@@ -63,11 +63,13 @@ export function anAgent(status: AgentStatus = 'paused', differs: Partial<Agent> 
   };
 }
 
+type TaskIn<S extends TaskStatus> = S extends FinalStatus ? FinishedTask : Extract<LiveTask, { status: S }>;
+
 /** A live row of a task with what its status implies. */
 export function aTask<S extends TaskStatus = 'queued'>(
   status: S = 'queued' as S,
   differs: Partial<LiveTask> = {},
-): Extract<LiveTask, { status: S }> {
+): TaskIn<S> {
   const createdMs = differs.createdMs ?? nowMs - 60_000;
   const base = {
     id: taskId,
@@ -100,7 +102,7 @@ export function aTask<S extends TaskStatus = 'queued'>(
         : status === 'cancelling'
           ? { ...held, version: 3, cancelRequestedMs: nowMs - 1_000 }
           : { ...held, version: 3, finishedMs: nowMs, outcome: {} };
-  return { ...base, ...implied, status, ...differs } as Extract<LiveTask, { status: S }>;
+  return { ...base, ...implied, status, ...differs } as TaskIn<S>;
 }
 
 let carried = 0;

@@ -214,11 +214,12 @@ async function main(signal: AbortSignal): Promise<void> {
     narrator.say(`Everything together: ${narrator.seconds.toFixed(1)} s`);
   } finally {
     watcher?.end();
-    const last = new Api(stack.apiUrl, stack.apiKey, AbortSignal.timeout(10_000));
+    const last = new Api(stack.apiUrl, stack.apiKey, AbortSignal.timeout(cleanUpLimitMs));
     if (keep) narrator.say(`Kept: agent ${agentId}, template ${templateName}`);
-    else
+    // A stack of its own takes everything with it; then there is no need to wait for an agent that is still at work.
+    else if (!stack.stop || !signal.aborted)
       await cleanUp(last, agentId, templateName).catch((error: unknown) => console.error(`Not cleaned up: ${error}`));
-    await stack.stop();
+    await stack.stop?.();
   }
 }
 

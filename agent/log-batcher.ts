@@ -17,6 +17,8 @@ export interface LogBatcher {
   progress(value: Json): void;
   /** Sends all there is, in order. Rejects when a send does. */
   flush(): Promise<void>;
+  /** Sends all but the last lines, which it hands over: the call that ends the task takes them along. */
+  rest(): Promise<LogLine[]>;
   /** From here on nothing is sent and nothing kept. */
   drop(): void;
 }
@@ -49,9 +51,11 @@ export function makeLogBatcher(
     });
   }
 
-  async function drain(): Promise<void> {
+  /** Sends what is there, and stops before the last batch if `keepLast`. */
+  async function drain(keepLast = false): Promise<void> {
     while (!dropped.signal.aborted && (waiting.length > 0 || 'progress' in latest)) {
       const batch = firstBatch(waiting);
+      if (keepLast && batch.length === waiting.length && !('progress' in latest)) return;
       const progress = latest;
       await send(batch, progress);
       waiting = waiting.slice(batch.length);
@@ -60,7 +64,11 @@ export function makeLogBatcher(
   }
 
   function flush(): Promise<void> {
-    const turn = sending.then(drain);
+    return inTurn(() => drain());
+  }
+
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = sending.then(work);
     sending = turn.catch(() => {});
     return turn;
   }
@@ -86,6 +94,12 @@ export function makeLogBatcher(
       schedule();
     },
     flush,
+    async rest() {
+      await inTurn(() => drain(true));
+      const last = waiting;
+      waiting = [];
+      return last;
+    },
     drop() {
       dropped.abort();
       waiting = [];

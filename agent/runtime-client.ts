@@ -134,12 +134,18 @@ export function makeRuntimeClient(deps: ClientDependencies) {
       call<{ cancel: boolean; leaseUntil: string }>(onTask(task, 'heartbeat'), held(task), options),
     events: (task: TaskAddress, lines: LogLine[], progress: { progress?: unknown }, options?: CallOptions) =>
       call<{ accepted: number }>(onTask(task, 'events'), { ...held(task), lines, ...progress }, options),
-    complete: (task: TaskAddress, output: TaskOutput, usage: Usage, slots: number, options?: CallOptions) =>
-      call<Settled>(onTask(task, 'complete'), { ...held(task), ...output, usage, slots }, options),
-    fail: (task: TaskAddress, failure: Failure, usage: Usage, slots: number, options?: CallOptions) =>
+    complete: (
+      task: TaskAddress,
+      output: TaskOutput,
+      lines: LogLine[],
+      usage: Usage,
+      slots: number,
+      options?: CallOptions,
+    ) => call<Settled>(onTask(task, 'complete'), { ...held(task), ...output, lines, usage, slots }, options),
+    fail: (task: TaskAddress, failure: Failure, lines: LogLine[], usage: Usage, slots: number, options?: CallOptions) =>
       call<Settled>(
         onTask(task, 'fail'),
-        { ...held(task), ...failure, message: failure.message.slice(0, mostMessageLength), usage, slots },
+        { ...held(task), ...failure, message: failure.message.slice(0, mostMessageLength), lines, usage, slots },
         options,
       ),
     release: (task: TaskAddress, reason: string, slots: number, options?: CallOptions) =>

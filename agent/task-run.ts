@@ -4,7 +4,7 @@ import type { Driver, DriverOutcome, DriverRun, DriverSetting, DriverTask } from
 import { describeError, type Log } from './log.ts';
 import { makeLogBatcher } from './log-batcher.ts';
 import { prepareOutput } from './output.ts';
-import type { ClaimedTask, Failure, Json, Settled, TaskOutput } from './protocol.ts';
+import type { ClaimedTask, Failure, Json, LogLine, Settled, TaskOutput } from './protocol.ts';
 import { DisplacedError, FenceLostError, RefusedError, type RuntimeClient } from './runtime-client.ts';
 import { type ContainerSize, usageOf } from './usage.ts';
 
@@ -186,15 +186,15 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
     }
   }
 
-  async function send(report: Report): Promise<void> {
+  async function send(report: Report, lines: LogLine[]): Promise<void> {
     const usage = usageOf((endedAt ?? clock.now()) - startedAt, deps.size, setting.config.concurrency, tokens);
     await deps.settle((slots) => {
       const options = { signal: gone.signal };
       switch (report.kind) {
         case 'complete':
-          return client.complete(task, report.output, usage, slots, options);
+          return client.complete(task, report.output, lines, usage, slots, options);
         case 'fail':
-          return client.fail(task, report.failure, usage, slots, options);
+          return client.fail(task, report.failure, lines, usage, slots, options);
         case 'release':
           return client.release(task, report.reason, slots, options);
         default:
@@ -204,14 +204,14 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
   }
 
   /** A report that the API refuses for its content becomes a failure that says so: the task must end. */
-  async function report(first: Report): Promise<void> {
+  async function report(first: Report, lines: LogLine[]): Promise<void> {
     try {
-      await send(first);
+      await send(first, lines);
     } catch (error) {
       const final = error instanceof FenceLostError || error instanceof DisplacedError;
       if (!(error instanceof RefusedError) || final || first.kind !== 'complete') throw error;
       const code = error.status === 413 ? 'output_too_large' : 'output_invalid';
-      await send({ kind: 'fail', failure: { code, message: `The answer was refused: ${error.message}` } });
+      await send({ kind: 'fail', failure: { code, message: `The answer was refused: ${error.message}` } }, lines);
     }
   }
 
@@ -224,12 +224,18 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
     }
     reporting = true;
     endedAt = clock.now();
-    await logs.flush().catch(notice);
     if (next?.kind === 'complete') await deps.saveBeforeCompletion();
     // A cancel, a stop or a lost fence may have come while the output was prepared or the workspace saved.
     const late = reportOfEnding();
     if (late !== undefined) next = late;
-    if (next !== null) await report(next);
+    if (next === null) return;
+    if (next.kind === 'release') await logs.flush().catch(notice);
+    const lines = await logs.rest().catch((error) => {
+      notice(error);
+      return [];
+    });
+    // What could not be sent may have cost the fence.
+    if (ending !== 'lost') await report(next, lines);
   }
 
   void heartbeat();

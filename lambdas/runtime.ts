@@ -42,7 +42,9 @@ export function makeHandler(deps: FunctionDeps) {
         return enrolmentView(enrolment, { bellUrl: deps.queues.bellUrl(body.runtimeId), bucket: deps.config.bucket });
       }),
       bind(routes.claim, async ({ body, context }) =>
-        instructed(await claimTasks(deps, me(context.principal), body.slots, causeOf(context))),
+        instructed(
+          await claimTasks(deps, me(context.principal), body.slots, causeOf(context), { running: body.running }),
+        ),
       ),
       bind(routes.heartbeat, async ({ params, body, context }) => {
         const { cancel, leaseUntilMs } = await heartbeat(

@@ -43,7 +43,16 @@ const pageSize = 50;
 /** A claim reads this many live rows at most; the shim comes again. */
 const rowsPerClaim = 1000;
 
+/** What a caller knows already. */
+export interface Known {
+  agent?: Agent;
+  /** What the shim says that it runs. A task that it holds and does not know of was in an answer that got lost. */
+  running?: readonly { taskId: string; fence: number }[];
+}
+
 interface View {
+  /** Held by this runtime, as the table has it. */
+  held: RunningTask[];
   claimable: QueuedTask[];
   more: boolean;
   cancel: Instructions['cancel'];
@@ -56,9 +65,9 @@ export async function claimTasks(
   me: RuntimeIdentity,
   slots: number,
   by: Cause,
-  known?: Agent,
+  known: Known = {},
 ): Promise<Instructions> {
-  const agent = known ?? (await enrolledAgent(deps, me));
+  const agent = known.agent ?? (await enrolledAgent(deps, me));
   if (agent.status === 'stopping') return stopOf(agent, (await look(deps, me, 0, by)).cancel);
   let view = await look(deps, me, slots, by);
   if (slots > 0 && view.claimable.length === 0 && !agent.waiting) {
@@ -66,26 +75,43 @@ export async function claimTasks(
     await deps.agents.setWaiting(agent, true);
     view = await look(deps, me, slots, by);
   }
+  // The shim remembers the fences that it has seen, so one that it is just finishing is not run again.
+  const knows = (task: RunningTask) =>
+    known.running?.some((one) => one.taskId === task.id && one.fence === task.attempt) ?? true;
+  const lost = view.held.filter((task) => !knows(task)).slice(0, slots);
   const claimed: RunningTask[] = [];
-  for (const task of view.claimable.slice(0, slots)) {
+  for (const task of view.claimable.slice(0, slots - lost.length)) {
     const won = await tryClaim(deps, task, me, by);
     if (won) claimed.push(won);
   }
-  if (claimed.length > 0) {
-    const now = await deps.agents.get(me.tenant, me.agentId, { strong: true });
-    if (now?.runtimeId !== me.id || now.status !== 'running') {
-      for (const task of claimed) await handBack(deps, task, by);
-      if (now?.runtimeId !== me.id) throw runtimeReplaced(me.id);
-      return stopOf(now, view.cancel);
-    }
-    // With more work waiting than it can take, nobody needs to ring for the next.
-    if (now.waiting && view.more) await deps.agents.setWaiting(now, false);
-    const leaseEndsMs = Math.min(...claimed.map((task) => task.leaseUntilMs)) + leaseSlackMs;
-    if (now.dueAtMs === undefined || leaseEndsMs < now.dueAtMs)
-      await deps.agents.lowerDue(me.tenant, me.agentId, leaseEndsMs);
-  }
-  const tasks = await Promise.all(claimed.map(async (task) => ({ task, record: await recordOf(deps, task) })));
+  const stop = claimed.length > 0 ? await confirm(deps, me, claimed, view.more, by) : undefined;
+  if (stop) return stopOf(stop, view.cancel);
+  const tasks = await Promise.all(
+    [...lost, ...claimed].map(async (task) => ({ task, record: await recordOf(deps, task) })),
+  );
   return { tasks, cancel: view.cancel, stop: null, nextDueMs: view.nextDueMs };
+}
+
+/** After its claims a runtime looks once more whether it may still go on; if not, it hands back what it has claimed. */
+async function confirm(
+  deps: Deps,
+  me: RuntimeIdentity,
+  claimed: RunningTask[],
+  more: boolean,
+  by: Cause,
+): Promise<Agent | undefined> {
+  const agent = await deps.agents.get(me.tenant, me.agentId, { strong: true });
+  if (agent?.runtimeId !== me.id || agent.status !== 'running') {
+    for (const task of claimed) await handBack(deps, task, by);
+    if (agent?.runtimeId !== me.id) throw runtimeReplaced(me.id);
+    return agent;
+  }
+  // With more work waiting than it can take, nobody needs to ring for the next.
+  if (agent.waiting && more) await deps.agents.setWaiting(agent, false);
+  const leaseEndsMs = Math.min(...claimed.map((task) => task.leaseUntilMs)) + leaseSlackMs;
+  if (agent.dueAtMs === undefined || leaseEndsMs < agent.dueAtMs)
+    await deps.agents.lowerDue(me.tenant, me.agentId, leaseEndsMs);
+  return undefined;
 }
 
 /** @throws RouseError runtime_replaced */
@@ -104,7 +130,7 @@ function stopOf(agent: Agent, cancel: Instructions['cancel']): Instructions {
 /** Reads the queue until the slots are filled or its end is reached, and finishes what others have left. */
 async function look(deps: Deps, me: RuntimeIdentity, slots: number, by: Cause): Promise<View> {
   const nowMs = deps.now();
-  const view: View = { claimable: [], more: false, cancel: [], nextDueMs: undefined };
+  const view: View = { held: [], claimable: [], more: false, cancel: [], nextDueMs: undefined };
   let rows = 0;
   for await (const tasks of deps.tasks.queue(me.tenant, me.agentId, pageSize)) {
     for (const task of tasks) await sort(deps, task, view, slots, nowMs, me, by);
@@ -125,8 +151,9 @@ async function sort(
 ): Promise<void> {
   if (isFinished(task)) return deps.tasks.settle(task);
   if (isHeld(task)) {
-    const mine = task.status === 'cancelling' && task.runtimeId === me.id;
-    if (mine) view.cancel.push({ taskId: task.id, fence: task.attempt });
+    if (task.runtimeId !== me.id) return;
+    if (task.status === 'cancelling') view.cancel.push({ taskId: task.id, fence: task.attempt });
+    else view.held.push(task);
   } else if (task.expiresMs !== undefined && task.expiresMs <= nowMs) await expireTask(deps, task, by);
   else if (!isClaimable(task, nowMs))
     view.nextDueMs = Math.min(view.nextDueMs ?? Number.POSITIVE_INFINITY, task.notBeforeMs);

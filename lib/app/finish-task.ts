@@ -18,6 +18,7 @@ import {
 import { claimTasks, enrolledAgent, type Instructions, type RuntimeIdentity } from './claim.ts';
 import { type Cause, commitTask, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
+import type { LogLine } from './ports.ts';
 import { settingsOf } from './settings.ts';
 import { maxInlineBytes } from './tasks.ts';
 
@@ -36,6 +37,8 @@ export interface MeasuredUsage {
 }
 
 export interface Completion {
+  /** The last lines that the attempt printed. */
+  lines: LogLine[];
   output?: unknown;
   outputRef?: { key: string; bytes: number } | undefined;
   usage: MeasuredUsage;
@@ -59,7 +62,7 @@ export async function completeTask(
 ): Promise<Finished> {
   const agent = await enrolledAgent(deps, me);
   const usage = await usageFor(deps, agent, completion.usage);
-  return finish(deps, me, agent, grip, slots, by, async (task) => {
+  return finish(deps, me, agent, grip, completion.lines, slots, by, async (task) => {
     const outcome = await outcomeOf(deps, me, task, completion);
     return succeed(task, { ...outcome, usage, generation: agent.workspace?.generation }, deps.now());
   });
@@ -82,6 +85,7 @@ async function outcomeOf(
 }
 
 export interface AttemptFailure {
+  lines: LogLine[];
   code: string;
   message: string;
   retryAfterSeconds?: number | undefined;
@@ -99,7 +103,7 @@ export async function failTask(
   const agent = await enrolledAgent(deps, me);
   const settings = await settingsOf(deps, agent);
   const usage = await usageFor(deps, agent, failure.usage);
-  return finish(deps, me, agent, grip, slots, by, async (task) => {
+  return finish(deps, me, agent, grip, failure.lines, slots, by, async (task) => {
     if (task.status === 'cancelling') return cancelled(task, `its processes have ended (${failure.code})`, deps.now());
     // Nobody asked for it: its runtime ended it, and the task is not to blame.
     if (failure.code === 'cancelled') return release(task, 'its runtime ended it', deps.now());
@@ -116,7 +120,7 @@ export async function releaseTask(
   by: Cause,
 ): Promise<Finished> {
   const agent = await enrolledAgent(deps, me);
-  return finish(deps, me, agent, grip, slots, by, async (task) => release(task, reason, deps.now()));
+  return finish(deps, me, agent, grip, [], slots, by, async (task) => release(task, reason, deps.now()));
 }
 
 type Held = RunningTask | CancellingTask;
@@ -127,20 +131,27 @@ async function finish(
   me: RuntimeIdentity,
   agent: Agent,
   grip: Grip,
+  lines: LogLine[],
   slots: number,
   by: Cause,
   decide: (task: Held) => Promise<TaskDecision>,
 ): Promise<Finished> {
+  let unwritten = lines;
   const status = await retried(async () => {
     const live = await deps.tasks.live(me.tenant, me.agentId, grip.place, grip.taskId);
     if (live && isHeld(live) && live.attempt === grip.fence && live.runtimeId === me.id) {
-      const after = await commitTask(deps, live, await decide(live), by);
+      const decision = await decide(live);
+      const writing = unwritten.length
+        ? deps.taskLogs.append(me.tenant, me.agentId, live.id, unwritten, deps.now())
+        : undefined;
+      unwritten = [];
+      const [after] = await Promise.all([commitTask(deps, live, decision, by), writing]);
       return { status: after.status, settle: after };
     }
     return { status: await endedBefore(deps, me, grip, live), settle: live };
   });
   const settling = status.settle && isFinished(status.settle) ? deps.tasks.settle(status.settle) : undefined;
-  const [instructions] = await Promise.all([claimTasks(deps, me, slots, by, agent), settling]);
+  const [instructions] = await Promise.all([claimTasks(deps, me, slots, by, { agent }), settling]);
   return { status: status.status, instructions };
 }
 

@@ -256,7 +256,7 @@ export interface Queues {
 }
 
 export interface Objects {
-  put(key: string, body: string): Promise<void>;
+  put(key: string, body: string, contentType: string): Promise<void>;
   get(key: string): Promise<Uint8Array | undefined>;
   head(key: string): Promise<{ bytes: number } | undefined>;
   presignGet(key: string, expiresInSeconds: number): Promise<string>;

@@ -72,7 +72,7 @@ async function step(
     left.some(workFor)
   ) {
     const running = await commitAgent(deps, agent, goOn(agent, 'work arrived', nowMs), by);
-    return { stop: false, instructions: await claimTasks(deps, me, 1, by, running) };
+    return { stop: false, instructions: await claimTasks(deps, me, 1, by, { agent: running }) };
   }
   for (const task of left)
     if (isHeld(task) && task.runtimeId === me.id) await handBack(deps, task, by, sentences[reason]);

@@ -128,7 +128,8 @@ async function placeInput(
   const text = JSON.stringify(input);
   if (Buffer.byteLength(text) <= maxInlineBytes) return { input };
   const inputKey = `tasks/${tenant}/${taskId}/input`;
-  await deps.objects.put(inputKey, typeof input === 'string' ? input : text);
+  if (typeof input === 'string') await deps.objects.put(inputKey, input, 'text/plain; charset=utf-8');
+  else await deps.objects.put(inputKey, text, 'application/json');
   return { inputKey };
 }
 

@@ -21,10 +21,8 @@ export class Bucket implements Objects {
     this.name = name;
   }
 
-  async put(key: string, body: string): Promise<void> {
-    await this.client.send(
-      new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentType: 'application/json' }),
-    );
+  async put(key: string, body: string, contentType: string): Promise<void> {
+    await this.client.send(new PutObjectCommand({ Bucket: this.name, Key: key, Body: body, ContentType: contentType }));
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {

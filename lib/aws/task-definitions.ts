@@ -75,6 +75,8 @@ export class EcsTaskDefinitions implements TaskDefinitions {
       stopTimeout: spec.stopTimeoutSeconds,
       secrets: Object.entries(spec.secrets).map(([name, valueFrom]) => ({ name, valueFrom })),
       logConfiguration: this.logs('agent'),
+      // Node as the first process would leave orphans unreaped.
+      linuxParameters: { initProcessEnabled: true },
       // The shim starts as root, to run the driver as another user.
       user: '0',
       ...(image && {

@@ -55,7 +55,7 @@ function makeWorld({
     startTask(task, { settle }): TaskRun {
       const { promise: finished, resolve } = Promise.withResolvers<void>();
       const events: string[] = [];
-      const end = () => void settle((slots) => client.complete(task, { output: null }, usage, slots)).then(resolve);
+      const end = () => void settle((slots) => client.complete(task, { output: null }, [], usage, slots)).then(resolve);
       runs.push({ task, events, end });
       return {
         task,

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
+import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { inject } from 'vitest';
 import * as api from '../../lambdas/api.ts';
 import { type FunctionDeps, makeDeps, type World } from '../../lambdas/deps.ts';
@@ -13,6 +14,7 @@ import * as taskEvents from '../../lambdas/task-events.ts';
 import * as timers from '../../lambdas/timers.ts';
 import * as wait from '../../lambdas/wait.ts';
 import { ManualClock } from '../../local/clock.ts';
+import { localAdministrator } from '../../local/credentials.ts';
 import { readAssembly } from '../../local/deploy/assembly.ts';
 import { EmbeddedAws, type EmbeddedAwsOptions } from '../../local/embedded-aws.ts';
 import type { WireRequest, WireResponse } from '../../local/service.ts';
@@ -144,6 +146,17 @@ export class TestStack {
     });
     const text = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString();
     return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  /** Bells that there are. */
+  async bells(): Promise<string[]> {
+    const client = new SQSClient({
+      region: this.aws.region,
+      credentials: localAdministrator,
+      requestHandler: this.aws.requestHandler(),
+    });
+    const answer = await client.send(new ListQueuesCommand({ QueueNamePrefix: 'rouse-bell-' }));
+    return answer.QueueUrls ?? [];
   }
 
   functionNamed(name: string): FunctionDefinition {

@@ -105,12 +105,13 @@ export const heartbeatAnswer = z.object({ cancel: z.boolean(), leaseUntil: times
 /** The shim cuts lines at 8 KiB of UTF-8; never more characters than that. */
 const outputLine = z.strictObject({ time: timestamp, stream: logStream, line: z.string().max(8192) });
 
+const lines = z
+  .array(outputLine)
+  .max(500)
+  .refine((given) => jsonBytes(given) <= 256 * 1024 * 2, { error: 'More than 256 KiB of lines; send fewer at once.' });
+
 export const taskEventsBody = z
-  .strictObject({ fence, place, lines: z.array(outputLine).max(500), progress: progress.optional() })
-  .refine((body) => jsonBytes(body.lines) <= 256 * 1024 * 2, {
-    path: ['lines'],
-    error: 'More than 256 KiB of lines; send fewer at once.',
-  })
+  .strictObject({ fence, place, lines, progress: progress.optional() })
   .meta({ id: 'TaskEventsRequest' });
 
 export const taskEventsAnswer = z.object({ accepted: z.int() }).meta({ id: 'TaskEventsAnswer' });
@@ -130,6 +131,7 @@ export const completeBody = z
     place,
     output: z.unknown().optional(),
     outputRef: z.strictObject({ key, bytes }).optional(),
+    lines: lines.default([]),
     usage: runtimeUsage,
     slots,
   })
@@ -156,6 +158,7 @@ export const failBody = z
     code: failureCode,
     message: z.string().max(16_384),
     retryAfterSeconds: z.number().min(0).max(86_400).optional(),
+    lines: lines.default([]),
     usage: runtimeUsage,
     slots,
   })

@@ -1,5 +1,5 @@
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
-import { idOf, isId } from '../domain/id.ts';
+import { idOf, isId, timeOf } from '../domain/id.ts';
 import {
   finalStatuses,
   isFinished,
@@ -55,7 +55,8 @@ export async function submitTask(
   const id = idOf('task', seed, agentId);
   if (command.onBusy === 'reject') await refuseBusy(deps, tenant, agentId, id);
   const settings = await settingsOf(deps, agent);
-  const createdMs = deps.now();
+  // Not the clock: a replay must find the live row at the place that the first try gave it.
+  const createdMs = timeOf(id);
   const record: TaskRecord = {
     id,
     agentId,

@@ -32,7 +32,11 @@ export class DynamoEventLog implements EventLog {
   async append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]> {
     const tail = await this.tail(tenant, agentId);
     const fresh: StreamedEvents[] = [];
+    const seen = new Set<string>();
     for (const record of records) {
+      const id = record.events[0]?.id;
+      if (id === undefined || seen.has(id)) continue;
+      seen.add(id);
       if (comparePositions(record.sequence, tail.sequence) > 0) fresh.push(record);
       else if (!(await this.has(tenant, agentId, record))) fresh.push(record);
     }
@@ -93,18 +97,20 @@ export class DynamoEventLog implements EventLog {
     const until = feedSort(nowMs - feedLagMs, '', 0);
     const shards = await Promise.all(
       Array.from({ length: listShards }, (_, shard) =>
-        this.feedShard(feedPartition(tenant, shard), afterSort, until, query.limit),
+        this.feedShard(feedPartition(tenant, shard), afterSort, until, query.limit + 2),
       ),
     );
     const entries = shards.flat().sort((a, b) => (a.sort < b.sort ? -1 : 1));
-    const found = await this.table.getAll(entries.slice(0, query.limit).map((entry) => entry.key));
+    // The first may be the cursor's own, of which nothing is left to tell.
+    const read = entries.slice(0, query.limit + 1);
+    const found = await this.table.getAll(read.map((entry) => entry.key));
     const bySort = found.flatMap((item) =>
       toEvents(item)
         .filter((event) => String(item.feedSk) > afterSort || event.seq > Number(afterSeq))
         .map((event) => ({ event, cursor: `${item.feedSk}|${event.seq}` })),
     );
     const page = bySort.slice(0, query.limit);
-    const more = bySort.length > query.limit || entries.length > query.limit;
+    const more = bySort.length > query.limit || entries.length > read.length;
     const cursor = page.at(-1)?.cursor ?? query.after;
     return { items: page.map((one) => one.event), next: more ? cursor : undefined, cursor };
   }
@@ -125,7 +131,7 @@ export class DynamoEventLog implements EventLog {
           ':from': from || '0',
           ':until': until > from ? until : from || '0',
         },
-        Limit: limit + 1,
+        Limit: limit,
       }),
     );
     return (answer.Items ?? []).map((item) => ({
@@ -157,7 +163,7 @@ export class DynamoEventLog implements EventLog {
       });
       for (const item of items) if (toEvents(item).some((event) => event.id === wanted)) return true;
       const oldest = items.at(-1);
-      if (!oldest || items.length < 25 || (toEvents(oldest)[0]?.timeMs ?? 0) < recordedAfterMs) return false;
+      if (!oldest || items.length < 25 || recordedMs(oldest) < recordedAfterMs) return false;
       before = String(oldest.sk);
     }
   }
@@ -168,6 +174,11 @@ function toEvents(item: Item): RecordedEvent[] {
     ...event,
     agentId: String(item.agentId),
   }));
+}
+
+/** When an item was put: items come in this order, whatever the times of their events. */
+function recordedMs(item: Item): number {
+  return Number(String(item.feedSk).split('#', 1)[0]);
 }
 
 /** Positions in a stream are decimal numbers of up to 40 digits. */

@@ -26,10 +26,11 @@ export class GenerationStore implements Generations {
 
   async deleteAll(tenant: string, agentId: string): Promise<void> {
     const pk = agentPartition(tenant, agentId);
-    for (let items = await this.table.page(pk, generationPrefix, { limit: 25 }); items.length > 0; ) {
+    for (;;) {
+      const items = await this.table.page(pk, generationPrefix, { limit: 25, strong: true });
+      if (items.length === 0) return;
       const requests = items.map((item) => ({ DeleteRequest: { Key: { pk, sk: item.sk } } }));
       await this.table.client.send(new BatchWriteCommand({ RequestItems: { [this.table.name]: requests } }));
-      items = await this.table.page(pk, generationPrefix, { limit: 25, strong: true });
     }
   }
 }

@@ -95,17 +95,25 @@ export class Table {
     // A key is never empty, so without a prefix the lowest printable one begins the range.
     const low = options.after === undefined ? prefix || '!' : `${options.after}\u0000`;
     const high = options.before ?? `${prefix}\uffff`;
-    const answer = await this.client.send(
-      new QueryCommand({
-        TableName: this.name,
-        KeyConditionExpression: 'pk = :pk AND sk BETWEEN :low AND :high',
-        ExpressionAttributeValues: { ':pk': pk, ':low': low, ':high': high },
-        ConsistentRead: options.strong ?? false,
-        ScanIndexForward: !options.newestFirst,
-        Limit: options.limit + (options.before === undefined ? 0 : 1),
-      }),
-    );
-    return (answer.Items ?? []).filter((item) => item.sk !== options.before).slice(0, options.limit);
+    const items: Item[] = [];
+    let start: Item | undefined;
+    // One call reads 1 MB at most, which large rows fill before the limit is reached.
+    do {
+      const answer = await this.client.send(
+        new QueryCommand({
+          TableName: this.name,
+          KeyConditionExpression: 'pk = :pk AND sk BETWEEN :low AND :high',
+          ExpressionAttributeValues: { ':pk': pk, ':low': low, ':high': high },
+          ConsistentRead: options.strong ?? false,
+          ScanIndexForward: !options.newestFirst,
+          Limit: options.limit - items.length + (options.before === undefined ? 0 : 1),
+          ExclusiveStartKey: start,
+        }),
+      );
+      items.push(...(answer.Items ?? []).filter((item) => item.sk !== options.before));
+      start = answer.LastEvaluatedKey;
+    } while (start && items.length < options.limit);
+    return items.slice(0, options.limit);
   }
 
   /** Items by key, in the order of the keys; those that are not there are left out. */

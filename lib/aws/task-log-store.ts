@@ -6,6 +6,9 @@ import type { Table } from './table.ts';
 /** Lines of one item: far below 400 KB with lines of at most 8 KiB. */
 const bytesPerItem = 100_000;
 
+/** Items of one read: with the largest items 2 MB. */
+const itemsPerRead = 20;
+
 /** What agents' programs print, in items of a batch each, in the order of arrival. */
 export class TaskLogStore implements TaskLogs {
   private readonly table: Table;
@@ -42,7 +45,7 @@ export class TaskLogStore implements TaskLogs {
     let cursor = query.after;
     // A filter on the task reads a bounded number of items; the cursor moves on whether they matched or not.
     for (let pages = 0; pages < 10 && items.length < query.limit; pages++) {
-      const found = await this.table.page(pk, '', { limit: 50, strong: true, after });
+      const found = await this.table.page(pk, '', { limit: itemsPerRead, strong: true, after });
       for (const item of found) {
         const sk = String(item.sk);
         const lines = item.lines as LogLine[];
@@ -54,7 +57,7 @@ export class TaskLogStore implements TaskLogs {
         after = sk;
         if (items.length >= query.limit) break;
       }
-      if (found.length < 50) break;
+      if (found.length < itemsPerRead) break;
       skip = 0;
     }
     return { items, cursor };

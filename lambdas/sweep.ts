@@ -2,6 +2,9 @@ import { ensureSecrets, sweepDue } from '../lib/app/sweep.ts';
 import { dueShards } from '../lib/aws/keys.ts';
 import type { FunctionDeps } from './deps.ts';
 import { wrapped } from './middleware.ts';
+import { replayFailedRecords } from './replay.ts';
+
+const replayEveryMinutes = 5;
 
 /**
  * Every minute: nudges whatever is overdue, which is the backstop for every message, event and timer that got lost.
@@ -13,6 +16,11 @@ export function makeHandler(deps: FunctionDeps) {
     if (!secretsMade) await ensureSecrets(deps);
     secretsMade = true;
     const due = await sweepDue(deps, dueShards);
+    // A listing costs more than a look at the table, and what failed has waited for minutes already.
+    if (Math.floor(deps.now() / 60_000) % replayEveryMinutes === 0) {
+      const replayed = await replayFailedRecords(deps);
+      if (replayed > 0) deps.log.warn('failed stream records replayed', { batches: replayed });
+    }
     if (due > 0) deps.log.info('overdue agents nudged', { due });
     return { due };
   };

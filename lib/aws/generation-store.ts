@@ -1,4 +1,4 @@
-import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import type { Generation, Generations, Page } from '../app/ports.ts';
 import { agentPartition, generationKey, generationPrefix } from './keys.ts';
 import type { Item, Table } from './table.ts';
@@ -29,8 +29,10 @@ export class GenerationStore implements Generations {
     for (;;) {
       const items = await this.table.page(pk, generationPrefix, { limit: 25, strong: true });
       if (items.length === 0) return;
-      const requests = items.map((item) => ({ DeleteRequest: { Key: { pk, sk: item.sk } } }));
-      await this.table.client.send(new BatchWriteCommand({ RequestItems: { [this.table.name]: requests } }));
+      const deletions = items.map(
+        (item) => new DeleteCommand({ TableName: this.table.name, Key: { pk, sk: item.sk } }),
+      );
+      await Promise.all(deletions.map((deletion) => this.table.client.send(deletion)));
     }
   }
 }

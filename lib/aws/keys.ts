@@ -96,4 +96,5 @@ export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/
 export const outputObject = (tenant: string, taskId: string, fence: number) =>
   `tasks/${tenant}/${taskId}/output-${fence}`;
 export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;
-export const failedRecordsPrefix = 'failed-records/';
+/** Lambda chooses the rest: `<event source mapping>/<shard>/<date>/…`. */
+export const failedRecordsPrefix = 'aws/lambda/';

@@ -22,9 +22,9 @@ export function bytesFrom(seed: number): RandomBytes {
   return (length) => Uint8Array.from({ length }, () => random() * 256);
 }
 
-/** ULIDs that sort by their number. */
+/** ULIDs that sort by their number, and have codes of their own. */
 export function ulid(number: number): string {
-  return `01HX0000${String(number).padStart(18, '0')}`;
+  return `01HX0000${String(number).padStart(10, '0')}${String(number).padStart(8, '0')}`;
 }
 
 export const agentId = idOf('agent', '01HX0000000000000000CARD01');

@@ -83,13 +83,22 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),
     parameters: new SsmParameters(new SSMClient(client)),
-    identities: new StsIdentities(new STSClient(client), config.agentCredentialsRoleArn, world.post),
+    identities: new StsIdentities(
+      new STSClient(client),
+      config.agentCredentialsRoleArn,
+      stsEndpoint(world),
+      world.post,
+    ),
     bus: new EventBus(new EventBridgeClient(client), config.eventBus, config.busEventTypes),
     log: makeLogger({ function: functionName }, world.write),
     now,
     sleep,
     random,
   };
+}
+
+function stsEndpoint({ env }: World): string | undefined {
+  return env.AWS_ENDPOINT_URL_STS ?? env.AWS_ENDPOINT_URL;
 }
 
 function stores(state: Table, log: Table, config: Config, random: World['random']) {

@@ -16,11 +16,14 @@ export type Post = (
 export class StsIdentities implements Identities {
   private readonly client: STSClient;
   private readonly roleArn: string;
+  private readonly endpoint: string | undefined;
   private readonly post: Post;
 
-  constructor(client: STSClient, roleArn: string, post: Post = postOverHttp) {
+  /** @param endpoint where STS is reached instead of its own name; the SDK does not tell before its first call */
+  constructor(client: STSClient, roleArn: string, endpoint?: string, post: Post = postOverHttp) {
     this.client = client;
     this.roleArn = roleArn;
+    this.endpoint = endpoint;
     this.post = post;
   }
 
@@ -28,7 +31,7 @@ export class StsIdentities implements Identities {
     // The host is ours to choose, whatever the request says: a signature for another one is not valid at this one.
     const host = stsHost(await this.client.config.region());
     const headers = { ...withoutHop(request.headers), host, accept: 'application/json' };
-    const answer = await this.post(await this.url(host), headers, request.body);
+    const answer = await this.post(this.endpoint ?? `https://${host}/`, headers, request.body);
     if (answer.status >= 500 || answer.status === 429)
       throw new Error(`STS answered ${answer.status} to GetCallerIdentity.`);
     if (answer.status !== 200) return undefined;
@@ -58,14 +61,6 @@ export class StsIdentities implements Identities {
       sessionToken: SessionToken,
       expiration: Expiration.toISOString(),
     };
-  }
-
-  /** Where STS is reached: at its name, or where AWS_ENDPOINT_URL says. */
-  private async url(host: string): Promise<string> {
-    const configured = await this.client.config.endpoint?.();
-    if (!configured) return `https://${host}/`;
-    const port = configured.port === undefined ? '' : `:${configured.port}`;
-    return `${configured.protocol}//${configured.hostname}${port}/`;
   }
 }
 

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runningStack } from '../../local/start/local-file.ts';
 import { Api, ApiProblem, type Task } from './api.ts';
 import { Narrator } from './narrator.ts';
-import { Watcher } from './watcher.ts';
+import { isTaskEnd, Watcher } from './watcher.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const sources = '{lib,agent}/**/*.ts';
@@ -87,13 +87,11 @@ async function findStack(narrator: Narrator): Promise<Stack> {
 /** Submits a task, shows what happens until it has ended, and gives its answer. */
 async function run(api: Api, watcher: Watcher, agentId: string, input: unknown): Promise<Task> {
   const { id } = await api.submit(agentId, { input, output: { type: 'json' } });
-  const isEnd = /^task\.(succeeded|failed|cancelled|timed_out|expired)$/;
   const end = await watcher.until(
     `the end of task ${id}`,
-    (event) => event.taskId === id && isEnd.test(event.type),
+    (event) => event.taskId === id && isTaskEnd(event),
     limitSeconds,
   );
-  await watcher.catchUp();
   const task = await api.task(id);
   if (end.type === 'task.succeeded') return task;
   throw new Error(`Task ${id} has ${task.status}: ${task.error?.code} ${task.error?.message}`);

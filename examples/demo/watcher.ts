@@ -6,6 +6,10 @@ const logWaitSeconds = 5;
 /** How long a feed rests after an answer that can be tried again. */
 const retryMs = 500;
 
+export function isTaskEnd({ type }: ApiEvent): boolean {
+  return /^task\.(succeeded|failed|cancelled|timed_out|expired)$/.test(type);
+}
+
 export interface Seen {
   event(event: ApiEvent): void;
   line(line: LogLine): void;
@@ -53,15 +57,15 @@ export class Watcher {
     }
   }
 
-  /** Reads what the log has now, so that a task's lines come before what is said about its end. */
-  async catchUp(): Promise<void> {
-    this.logWait.abort();
-    await this.logTurn;
-  }
-
   end(): void {
     this.ended.abort();
     this.tell();
+  }
+
+  /** Reads what the log has now. */
+  private async catchUp(): Promise<void> {
+    this.logWait.abort();
+    await this.logTurn;
   }
 
   private async followEvents(): Promise<void> {
@@ -75,6 +79,8 @@ export class Watcher {
       );
       cursor = page.nextCursor ?? cursor;
       for (const event of page.items) {
+        // A task's lines are written before its end: they are told before it, too.
+        if (isTaskEnd(event)) await this.catchUp();
         this.seen.event(event);
         this.events.push(event);
       }

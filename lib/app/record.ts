@@ -29,6 +29,8 @@ export async function recordWrites(
 
 async function nudgeForWork(deps: Deps, tenant: string, agentId: string): Promise<Nudge | undefined> {
   const agent = await deps.agents.get(tenant, agentId, { strong: true });
-  const idle = agent && agent.status !== 'running' && agent.status !== 'starting' && agent.status !== 'error';
-  return idle && !agent.held ? { tenant, kind: 'agent', id: agentId } : undefined;
+  // A shim that runs is told by its bell, one that starts claims by itself. Any other agent is looked at, a held one too:
+  // its tasks may expire.
+  const waits = agent && agent.status !== 'running' && agent.status !== 'starting';
+  return waits ? { tenant, kind: 'agent', id: agentId } : undefined;
 }

@@ -64,6 +64,8 @@ interface Attempt {
   cancelled: boolean;
 }
 
+type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
+
 /** Answers of the API that mean: exit at once. */
 class Displaced extends Error {}
 class FenceLost extends Error {}
@@ -171,7 +173,7 @@ export class SimulatedShim implements RunningContainer {
 
   private async obey(instructions: Instructions): Promise<void> {
     for (const { taskId } of instructions.cancel) this.cancel(taskId);
-    for (const task of instructions.tasks) this.background(() => this.perform(task));
+    for (const task of instructions.tasks) this.perform(task);
     if (instructions.nextDueAt) {
       const atMs = Date.parse(instructions.nextDueAt);
       this.stack.clock.at(atMs, () => this.background(() => this.claim()));
@@ -182,27 +184,28 @@ export class SimulatedShim implements RunningContainer {
     else if (this.running.size === 0) await this.leave('requested');
   }
 
-  private async perform(task: ClaimedTask): Promise<void> {
+  /** A program that takes its time is not activity: the clock may move while it runs. */
+  private perform(task: ClaimedTask): void {
+    if (this.running.get(task.id)?.task.fence === task.fence) return;
     const attempt = { task, cancelled: false };
     this.running.set(task.id, attempt);
     const startedMs = this.now();
-    let outcome: { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
-    try {
-      outcome = { route: 'complete', output: (await this.fleet.program(task, this)) ?? null };
-    } catch (error) {
-      const code = error instanceof ProgramFailure ? error.code : 'driver_failed';
-      outcome = { route: 'fail', code, message: error instanceof Error ? error.message : String(error) };
-    }
-    if (!this.alive || this.running.get(task.id) !== attempt) return;
-    if (attempt.cancelled) outcome = { route: 'fail', code: 'cancelled', message: 'Its processes were ended.' };
-    await this.finish(task, startedMs, outcome);
+    const end = (outcome: Outcome) => {
+      if (this.alive && !this.mute && !attempt.cancelled && this.running.get(task.id) === attempt)
+        this.background(() => this.finish(task, startedMs, outcome));
+    };
+    Promise.resolve()
+      .then(() => this.fleet.program(task, this))
+      .then(
+        (output) => end({ route: 'complete', output: output ?? null }),
+        (error) => {
+          const code = error instanceof ProgramFailure ? error.code : 'driver_failed';
+          end({ route: 'fail', code, message: error instanceof Error ? error.message : String(error) });
+        },
+      );
   }
 
-  private async finish(
-    task: ClaimedTask,
-    startedMs: number,
-    outcome: { route: string; output?: unknown; code?: string; message?: string },
-  ): Promise<void> {
+  private async finish(task: ClaimedTask, startedMs: number, outcome: Outcome): Promise<void> {
     const { route, ...rest } = outcome;
     const wallSeconds = (this.now() - startedMs) / 1000;
     const usage = {

@@ -7,7 +7,8 @@ import type { Sight, Step } from './step.ts';
 /** A paused agent starts when there is work for it, unless it is held or backing off. */
 export async function stepPaused(sight: Sight): Promise<Step> {
   const { agent, queue, nowMs } = sight;
-  if (agent.held) return look(sight, undefined);
+  // Work waits for the end of a hold; what it may not do is wait beyond its time.
+  if (agent.held) return look(sight, queue.expiryMs);
   if (!queue.ready && !agent.wanted) return look(sight, queue.nextMs);
   if (agent.notBeforeMs !== undefined && agent.notBeforeMs > nowMs) return look(sight, agent.notBeforeMs);
   const runtime = await freeze(sight);

@@ -17,7 +17,7 @@ const beyondMs = 300_000;
  */
 export async function viewQueue(deps: Deps, agent: Agent, by: Cause): Promise<QueueView> {
   const nowMs = deps.now();
-  const view: QueueView = { ready: undefined, nextMs: undefined, held: [], any: false };
+  const view: QueueView = { ready: undefined, nextMs: undefined, expiryMs: undefined, held: [], any: false };
   let rows = 0;
   for await (const tasks of deps.tasks.queue(agent.tenant, agent.id, 100)) {
     for (const task of tasks) await take(deps, agent, task, view, nowMs, by);
@@ -50,6 +50,7 @@ async function take(
   if (agent.status === 'terminated') return endWithAgent(deps, task, by);
   if (task.expiresMs !== undefined && task.expiresMs <= nowMs) return expireTask(deps, task, by);
   view.any = true;
+  view.expiryMs = earliest(view.expiryMs, task.expiresMs);
   if (isClaimable(task, nowMs)) view.ready ??= task;
   view.nextMs = earliest(view.nextMs, task.notBeforeMs > nowMs ? task.notBeforeMs : undefined, task.expiresMs);
 }

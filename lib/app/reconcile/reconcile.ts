@@ -60,6 +60,12 @@ async function carryOut(deps: Deps, agent: Agent, step: Step, by: Cause): Promis
   await act(deps, agent, step.effects ?? []);
 }
 
+/** It starts nothing by itself; only what expires is looked after. */
+function stepAside({ agent, queue }: Sight): Step {
+  const decision = rearm(agent, { dueAtMs: queue.expiryMs });
+  return decision.agent.dueAtMs === agent.dueAtMs ? {} : { decision };
+}
+
 async function stepOf(sight: Sight): Promise<Step> {
   switch (sight.agent.status) {
     case 'paused':
@@ -74,7 +80,7 @@ async function stepOf(sight: Sight): Promise<Step> {
       return stepTerminated(sight);
     case 'archived':
     case 'error':
-      return sight.agent.dueAtMs === undefined ? {} : { decision: rearm(sight.agent, { dueAtMs: undefined }) };
+      return stepAside(sight);
     default:
       return sight.agent.status satisfies never;
   }

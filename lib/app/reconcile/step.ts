@@ -38,6 +38,8 @@ export interface QueueView {
   ready: QueuedTask | undefined;
   /** When the next task becomes ready, or expires. */
   nextMs: number | undefined;
+  /** When the next task expires. */
+  expiryMs: number | undefined;
   /** Tasks that a runtime holds. */
   held: Extract<LiveTask, { status: 'running' | 'cancelling' }>[];
   /** Any unfinished task at all. */

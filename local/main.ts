@@ -1,6 +1,7 @@
 /**
  * `npm start`: a whole Rouse on this machine. PORT chooses the API's port (0 = any free one), ROUSE_DATA_DIR a folder in
- * which state survives, ROUSE_LOG=1 shows what goes wrong inside.
+ * which state survives, ROUSE_LOG=1 shows what goes wrong inside. ROUSE_LOCAL_ROOT is the folder that gets
+ * `.rouse/local.json`, so that several can run side by side; unless given, this repository.
  *
  * It writes where it can be reached to `.rouse/local.json` and removes that in the end. SIGINT and SIGTERM end all of it.
  */
@@ -8,6 +9,8 @@
 import { removeLocalFile, runningStack, writeLocalFile } from './start/local-file.ts';
 import { nextSteps } from './start/next-steps.ts';
 import { repository } from './start/repository.ts';
+
+const root = process.env.ROUSE_LOCAL_ROOT || repository;
 
 /** After this the process ends whatever still hangs. */
 const stopLimitMs = 4000;
@@ -21,7 +24,7 @@ function readPort(text: string | undefined): number | undefined {
 
 async function main(): Promise<void> {
   const port = readPort(process.env.PORT);
-  const running = await runningStack(repository);
+  const running = await runningStack(root);
   if (running) {
     throw new Error(
       `A local stack runs already: process ${running.pid} at ${running.apiUrl}. Use that one, or end it with: kill ${running.pid}`,
@@ -33,7 +36,7 @@ async function main(): Promise<void> {
     if (ending) return;
     ending = true;
     setTimeout(() => process.exit(0), stopLimitMs).unref();
-    removeLocalFile(repository);
+    removeLocalFile(root);
     await stop();
     process.exit(0);
   };
@@ -45,7 +48,7 @@ async function main(): Promise<void> {
   stop = started.stop;
   if (ending) return stop();
   const { apiUrl, apiKey, awsEndpointUrl, pid } = started;
-  writeLocalFile(repository, { apiUrl, apiKey, awsEndpointUrl, pid });
+  writeLocalFile(root, { apiUrl, apiKey, awsEndpointUrl, pid });
   console.log(nextSteps(started));
 }
 

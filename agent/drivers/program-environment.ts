@@ -16,6 +16,8 @@ export function programEnvironment(setting: DriverSetting, taskId: string, attem
   return {
     ...Object.fromEntries(inherited),
     ...(user === null ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name }),
+    // bash takes a socket on stdin for a remote login, and would read the user's .bashrc before the command.
+    SHLVL: '1',
     ...config.env,
     ROUSE_TASK_ID: taskId,
     ROUSE_AGENT_ID: setting.agentId,

@@ -194,6 +194,15 @@ describe('the environment of a command', () => {
     });
   });
 
+  test('is not changed by the start-up files of bash, which takes a socket on stdin for a remote login', async () => {
+    const home = temporaryFolder();
+    writeFileSync(join(home, '.bashrc'), 'echo noise; export NOISE=1');
+    run('echo "clean$NOISE"');
+    cloud.submit('tsk_1');
+    startShim(cloud, { env: { HOME: home } });
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: 'clean\n' });
+  });
+
   test('has neither the token nor the credentials of the shim, but keeps the task role', async () => {
     run('env');
     cloud.submit('tsk_1');

@@ -139,7 +139,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     ],
     record: [
       onTable(stateTable, 'GetItem'),
-      onTable(logTable, 'PutItem', 'Query'),
+      onTable(logTable, 'PutItem', 'UpdateItem', 'Query'),
       send(work),
       allow(['events:PutEvents'], [bus.eventBusArn]),
       // The key of a failed batch is Lambda's choice: aws/lambda/<event source mapping>/<shard>/<date>/….
@@ -151,7 +151,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       queryIndex(stateTable, 'due'),
       send(work),
       // What the stream could not deliver is replayed: recorded, published, removed.
-      onTable(logTable, 'PutItem', 'Query'),
+      onTable(logTable, 'PutItem', 'UpdateItem', 'Query'),
       allow(['events:PutEvents'], [bus.eventBusArn]),
       allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': 'aws/lambda/*' } }),
       onObjects('GetObject', 'aws/lambda/*'),

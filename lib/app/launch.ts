@@ -1,4 +1,4 @@
-import { launchFailed } from '../domain/agent.ts';
+import { launchDeadline, launchFailed } from '../domain/agent.ts';
 import { bySystem, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import type { Refusal, Runtime } from './ports.ts';
@@ -24,6 +24,9 @@ export async function launch(
   const result = await deps.runner.launch(runtime);
   if ('taskArn' in result) {
     await deps.runtimes.launched(runtime, result.taskArn, deps.now());
+    // To the second; the sweep would be up to a minute late.
+    const deadlineMs = deps.now() + launchDeadline(agent);
+    await deps.queues.nudgeAt({ tenant, kind: 'agent', id: agent.id }, deadlineMs, deps.now());
     deps.log.info('runtime launched', { agentId: runtime.agentId, runtimeId, taskArn: result.taskArn });
     return 'launched';
   }

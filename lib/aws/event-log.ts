@@ -12,6 +12,27 @@ import type { Item, Table } from './table.ts';
 export const feedLagMs = 2_000;
 /** Events of one item: an item must stay far below 400 KB. */
 const eventsPerItem = 100;
+/** After these an agent may be silent for ever; after the others something follows within its runtime's life. */
+const quietAfter = [
+  'agent.created',
+  'agent.paused',
+  'agent.failed',
+  'agent.terminated',
+  'agent.launch_failed',
+  'agent.runtime_lost',
+];
+const busyAfter = ['agent.starting', 'agent.running', 'agent.stopping'];
+
+interface Tail {
+  /** The last number given. */
+  seq: number;
+  /** The last position of the stream that was recorded. */
+  sequence: string;
+  /** The agent may be silent for ever. */
+  isQuiet: boolean;
+  /** The tail's sort key if it has no end yet. */
+  lastingSk: string | undefined;
+}
 
 type Cursor = { cursor: string | undefined };
 
@@ -41,7 +62,7 @@ export class DynamoEventLog implements EventLog {
       else if (!(await this.has(tenant, agentId, record))) fresh.push(record);
     }
     const recorded: RecordedEvent[] = [];
-    let { seq, sequence } = tail;
+    let { seq, sequence, isQuiet, lastingSk } = tail;
     for (const chunk of chunksOf(fresh, eventsPerItem)) {
       const events = chunk.flatMap(({ events, taskId, runId, rowVersion }) =>
         events.map(
@@ -51,6 +72,11 @@ export class DynamoEventLog implements EventLog {
       const first = events[0];
       if (!first) continue;
       for (const record of chunk) if (comparePositions(record.sequence, sequence) > 0) sequence = record.sequence;
+      for (const { type } of events) {
+        if (quietAfter.includes(type)) isQuiet = true;
+        else if (busyAfter.includes(type)) isQuiet = false;
+      }
+      const ttl = Math.floor(nowMs / 1000) + this.retentionSeconds;
       const item = {
         ...eventKey(tenant, agentId, first.seq),
         events: events.map(({ agentId: _agent, ...event }) => event),
@@ -59,9 +85,12 @@ export class DynamoEventLog implements EventLog {
         agentId,
         feedPk: feedPartition(tenant, shardOf(agentId, listShards)),
         feedSk: feedSort(nowMs, agentId, first.seq),
-        ttl: Math.floor(nowMs / 1000) + this.retentionSeconds,
+        // The tail of an agent that may sleep for years outlives the retention: numbers are never given twice.
+        ...(isQuiet ? { isQuiet } : { ttl }),
       };
       if (!(await this.table.putNew(item))) throw new Conflict(`The event log of ${agentId}`);
+      if (lastingSk !== undefined) await this.table.change({ pk: item.pk, sk: lastingSk }, { ttl }, { agentId });
+      lastingSk = isQuiet ? item.sk : undefined;
       recorded.push(...events);
     }
     return recorded;
@@ -140,13 +169,18 @@ export class DynamoEventLog implements EventLog {
     }));
   }
 
-  private async tail(tenant: string, agentId: string): Promise<{ seq: number; sequence: string }> {
+  private async tail(tenant: string, agentId: string): Promise<Tail> {
     const [item] = await this.table.page(eventPartition(tenant, agentId), eventPrefix, {
       limit: 1,
       strong: true,
       newestFirst: true,
     });
-    return { seq: Number(item?.last ?? 0), sequence: String(item?.sequence ?? '') };
+    return {
+      seq: Number(item?.last ?? 0),
+      sequence: String(item?.sequence ?? ''),
+      isQuiet: item?.isQuiet === true,
+      lastingSk: item && item.ttl === undefined ? String(item.sk) : undefined,
+    };
   }
 
   /** Whether the log has a row's version already: asked only for what comes again, so it may read backwards. */

@@ -4,7 +4,7 @@ import { DataFolder } from './data-folder.ts';
 import type { LocalStack } from './local-file.ts';
 import { repository } from './repository.ts';
 import { Steps } from './steps.ts';
-import { synthesize } from './synth.ts';
+import { keepInUse, synthesize } from './synth.ts';
 
 export interface StartOptions {
   /** Of the API; 0 takes any free one. @default that of the last start on this data folder, or 4600 */
@@ -43,6 +43,7 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
       () => synthesize(repository),
       ({ cached }) => (cached ? 'from the cache' : 'fresh'),
     );
+    keepInUse(assembly);
     const dataDir = folder.path;
     const created = await EmbeddedAws.create({ dataDir, log: options.log });
     aws = created;

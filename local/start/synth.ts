@@ -6,6 +6,8 @@ import { join } from 'node:path';
 /** What a synthesized template depends on, relative to the repository. */
 const inputs = ['cdk', 'lambdas', 'lib', 'agent', 'package-lock.json', 'cdk.json', 'cdk.context.json', 'tsconfig.json'];
 const keptAssemblies = 3;
+/** One that was used so lately may be in use: functions are loaded from it when they are first invoked. */
+const usedLatelyMs = 3_600_000;
 
 export interface Synthesis {
   /** The cloud assembly. */
@@ -37,6 +39,15 @@ export async function synthesize(root: string): Promise<Synthesis> {
   return { folder, cached: false };
 }
 
+/** Keeps an assembly from being removed while this process runs. */
+export function keepInUse(folder: string): void {
+  const touch = () => {
+    const now = new Date();
+    utimesSync(folder, now, now);
+  };
+  setInterval(touch, usedLatelyMs / 4).unref();
+}
+
 /** The context that the CDK CLI would give the app, as JSON. */
 function readContext(root: string): string {
   const own = readJson(join(root, 'cdk.json')).context ?? {};
@@ -66,7 +77,8 @@ function runApp(root: string, folder: string, context: string): Promise<void> {
   const { CDK_DEFAULT_ACCOUNT: _account, CDK_DEFAULT_REGION: _region, ...variables } = process.env;
   const child = spawn(process.execPath, [join('cdk', 'app.ts')], {
     cwd: root,
-    env: { ...variables, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: context },
+    // `cdk synth` and `cdk deploy` validate the template; here that would double the time.
+    env: { ...variables, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: context, CDK_VALIDATION: 'false' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -89,5 +101,7 @@ function removeOld(cache: string): void {
     .filter((name) => !name.includes('.'))
     .map((name) => ({ path: join(cache, name), usedMs: statSync(join(cache, name)).mtimeMs }))
     .sort((one, two) => two.usedMs - one.usedMs);
-  for (const { path } of folders.slice(keptAssemblies)) rmSync(path, { recursive: true, force: true });
+  for (const { path, usedMs } of folders.slice(keptAssemblies)) {
+    if (Date.now() - usedMs > usedLatelyMs) rmSync(path, { recursive: true, force: true });
+  }
 }

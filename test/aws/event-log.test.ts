@@ -51,6 +51,19 @@ describe('appending', () => {
     expect(await all(agentOf(5))).toEqual([[1, 'e2']]);
   });
 
+  it('keeps the tail of an agent that may sleep for years, so that no number is given twice', async () => {
+    const { append, items } = await setUp();
+    const ends = async () => (await items()).map((item) => item.ttl !== undefined);
+    await append([write(1, 'agent.created')]);
+    expect(await ends()).toEqual([false]);
+    await append([write(2, 'task.queued')]);
+    expect(await ends()).toEqual([true, false]);
+    await append([write(3, 'agent.starting'), write(4, 'agent.running')]);
+    expect(await ends()).toEqual([true, true, true]);
+    await append([write(5, 'agent.paused')]);
+    expect(await ends()).toEqual([true, true, true, false]);
+  });
+
   it('answers with what it recorded', async () => {
     const { append } = await setUp();
     const [event] = [anEvent('task.queued')];

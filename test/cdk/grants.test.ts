@@ -78,7 +78,7 @@ const grants: Record<FunctionName, string[]> = {
   ],
   record: [
     `${state}: ${items('GetItem')}`,
-    `${log}: ${items('PutItem', 'Query')}`,
+    `${log}: ${items('PutItem', 'Query', 'UpdateItem')}`,
     `${work}: sqs:SendMessage`,
     '{MessagingBus.Arn}: events:PutEvents',
     `${bucket}/aws/lambda/*: s3:PutObject`,
@@ -89,7 +89,7 @@ const grants: Record<FunctionName, string[]> = {
   sweep: [
     `${state}: ${items('BatchGetItem', 'GetItem', 'PutItem')}`,
     `${state}/index/due: ${items('Query')}`,
-    `${log}: ${items('PutItem', 'Query')}`,
+    `${log}: ${items('PutItem', 'Query', 'UpdateItem')}`,
     `${work}: sqs:SendMessage`,
     '{MessagingBus.Arn}: events:PutEvents',
     `${bucket}: s3:ListBucket`,

@@ -10,6 +10,8 @@ import { earliest, type Sight, type Step } from './step.ts';
 const lifetimeGraceMs = 10 * 60_000;
 /** Work that could be claimed and is not, for so long, is a sign that the shim hears nothing: it claims every 30 s. */
 const unclaimedMs = 60_000;
+/** An idle runtime is looked at this often, in case that it died and nobody heard. */
+const idleLookMs = 180_000;
 /** How soon a runtime that was asked to stop, or that ECS said nothing of, is looked at again. */
 const againMs = 30_000;
 
@@ -94,7 +96,7 @@ function lookLater({ agent, queue, nowMs }: Sight, cancelGraceSeconds: number, i
     ),
     queue.ready && queue.held.length === 0 ? nowMs + unclaimedMs : undefined,
     queue.nextMs === undefined ? undefined : queue.nextMs + unclaimedMs,
-    nowMs + idleTimeoutSeconds * 1000 + lookAfterMs,
+    nowMs + Math.min(idleTimeoutSeconds * 1000 + lookAfterMs, idleLookMs),
   )!;
   const dueAtMs = Math.max(nextMs, nowMs + againMs);
   const early = agent.dueAtMs !== undefined && agent.dueAtMs > nowMs && agent.dueAtMs <= dueAtMs;

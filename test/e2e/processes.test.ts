@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type StartedStack, startStack } from '../../local/start/stack.ts';
+import { type AgentResource, ApiClient, type EventResource, type TaskResource } from './support/client.ts';
+import { isAlive, numbersIn, shimOf } from './support/processes.ts';
+
+let stack: StartedStack;
+let api: ApiClient;
+/** Its tasks' inputs are the scripts that it runs. */
+let agent: AgentResource;
+let folder: string;
+let pidsFile: string;
+
+beforeAll(async () => {
+  stack = await startStack({ port: 0 });
+  api = new ApiClient(stack);
+  agent = await api.agent({
+    driver: { type: 'command', command: ['sh'] },
+    cancelGraceSeconds: 1,
+    task: { maxAttempts: 3, retry: { initialSeconds: 1, coefficient: 2, nonRetryable: ['exit_4', 'exit_75'] } },
+  });
+});
+afterAll(() => stack?.stop());
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
+  pidsFile = join(folder, 'pids');
+  return () => rmSync(folder, { recursive: true, force: true });
+});
+
+/** Itself, a child, a grandchild and one that left its group; all of them note their pids and stay. */
+const family = () => `
+  stay() { sleep 300 & echo $! >> ${pidsFile}; }
+  echo $$ >> ${pidsFile}
+  stay
+  sh -c 'sleep 300 & echo $! >> ${pidsFile}; wait' &
+  setsid sh -c 'echo $$ >> ${pidsFile}; exec sleep 300' &
+  wait; wait; wait`;
+
+const familySize = 4;
+
+async function familyOf(task: TaskResource): Promise<number[]> {
+  const pids = await api.until(
+    `the processes of ${task.id}`,
+    () => numbersIn(pidsFile),
+    (found) => found.length === familySize,
+  );
+  expect(pids.filter(isAlive)).toHaveLength(familySize);
+  return pids;
+}
+
+async function eventsOf(task: TaskResource): Promise<EventResource[]> {
+  return (await api.events(agent)).filter((event) => event.taskId === task.id);
+}
+
+function seconds(from: EventResource | undefined, to: EventResource | undefined): number {
+  return (Date.parse(to!.time) - Date.parse(from!.time)) / 1000;
+}
+
+describe('a time-out', () => {
+  test('ends every process of the task, also those that left its group', async () => {
+    const task = await api.submit(agent, family(), { timeoutSeconds: 2, maxAttempts: 1 });
+    const pids = await familyOf(task);
+    expect(await api.finished(task)).toMatchObject({ status: 'timed_out', failures: 1, error: { code: 'timed_out' } });
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+});
+
+describe('a failed attempt', () => {
+  test('is repeated by the policy, to the second, until its attempts are used up', async () => {
+    const task = await api.run(agent, 'echo it broke >&2; exit 3');
+    expect(task).toMatchObject({ status: 'failed', attempt: 3, failures: 3, error: { code: 'exit_3' } });
+    expect(task.error?.message).toContain('it broke');
+    const events = await eventsOf(task);
+    expect(events.map(({ type }) => type)).toEqual([
+      'task.queued',
+      'task.started',
+      'task.attempt_failed',
+      'task.started',
+      'task.attempt_failed',
+      'task.started',
+      'task.failed',
+    ]);
+    const gaps = [seconds(events[2], events[3]), seconds(events[4], events[5])];
+    expect(gaps[0]).toBeGreaterThanOrEqual(1);
+    expect(gaps[0]).toBeLessThan(1.7);
+    expect(gaps[1]).toBeGreaterThanOrEqual(2);
+    expect(gaps[1]).toBeLessThan(2.7);
+  });
+
+  test('with a code that is not retryable is the last', async () => {
+    const task = await api.run(agent, 'exit 4');
+    expect(task).toMatchObject({ status: 'failed', attempt: 1, failures: 1, error: { code: 'exit_4' } });
+  });
+
+  test('with exit code 75 is repeated whatever the policy calls not retryable', async () => {
+    const task = await api.run(agent, '[ $ROUSE_ATTEMPT = 2 ] || exit 75; echo done');
+    expect(task).toMatchObject({ status: 'succeeded', attempt: 2, failures: 1, output: 'done\n', error: null });
+  });
+});
+
+describe('a cancel', () => {
+  test('of a running task says `cancelled` only when its processes are dead', async () => {
+    const task = await api.submit(agent, `trap '' TERM\n${family()}`);
+    const pids = await familyOf(task);
+    expect(await api.call('POST', `/v1/tasks/${task.id}/cancel`)).toMatchObject({ status: 'cancelling' });
+    let livedWhileCancelling = false;
+    const end = await api.until(
+      'the cancel',
+      async () => {
+        // Looked at before the task is read: what lives now may only be called cancelling, or cancelled later.
+        const living = pids.some(isAlive);
+        const now = await api.task(task);
+        if (now.status === 'cancelling') livedWhileCancelling ||= living;
+        if (now.status === 'cancelled') expect(pids.filter(isAlive)).toEqual([]);
+        return now;
+      },
+      ({ finishedAt }) => finishedAt !== null,
+    );
+    expect(end).toMatchObject({ status: 'cancelled', failures: 0, error: { code: 'cancelled' } });
+    expect(livedWhileCancelling).toBe(true);
+    expect((await eventsOf(task)).at(-1)).toMatchObject({
+      type: 'task.cancelled',
+      data: { proof: expect.stringContaining('its processes have ended') },
+    });
+  });
+
+  test('of a queued task takes effect at once', async () => {
+    const running = await api.submit(agent, family());
+    await familyOf(running);
+    const queued = await api.submit(agent, 'echo never');
+    expect(await api.call('POST', `/v1/tasks/${queued.id}/cancel`)).toMatchObject({ status: 'cancelled', attempt: 0 });
+    await api.call('POST', `/v1/tasks/${running.id}/cancel`);
+    await api.finished(running);
+  });
+});
+
+describe('a shim killed in the middle of a task', () => {
+  test('takes all of the task with it, which runs again elsewhere without blame', async () => {
+    const script = `[ $ROUSE_ATTEMPT = 2 ] && { echo again; exit; }\n${family()}`;
+    const task = await api.submit(agent, script);
+    const pids = await familyOf(task);
+    const before = (await api.agentNow(agent)).runtime!.id;
+    const diedMs = Date.now();
+    process.kill(shimOf(before), 'SIGKILL');
+    const end = await api.finished(task);
+    expect(Date.now() - diedMs).toBeLessThan(15_000);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(end).toMatchObject({ status: 'succeeded', output: 'again\n', attempt: 2, failures: 0 });
+    expect((await api.agentNow(agent)).runtime!.id).not.toBe(before);
+
+    const events = await api.events(agent);
+    const lost = events.findIndex(({ type }) => type === 'agent.runtime_lost');
+    expect(events[lost]).toMatchObject({ data: { runtimeId: before, proof: expect.stringContaining('137') } });
+    const decided = events.slice(lost).find(({ type }) => type === 'agent.starting');
+    expect(Date.parse(decided!.time) - diedMs).toBeLessThan(1500);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  });
+});

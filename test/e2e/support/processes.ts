@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { findProcess, processesWithVariable } from '../../../local/services/ecs/process-table.ts';
+import { findProcess } from '../../../local/services/ecs/process-table.ts';
 
 /** Whether a process runs; a zombie doesn't. */
 export function isAlive(pid: number): boolean {
@@ -8,19 +8,13 @@ export function isAlive(pid: number): boolean {
 
 /** Numbers in a file, one a line; none while it is not there. */
 export function numbersIn(file: string): number[] {
+  return linesOf(file).map(Number);
+}
+
+export function linesOf(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number);
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
   } catch {
     return [];
   }
-}
-
-/** The shim of a runtime: the process of its environment that leads it and runs no task. */
-export function shimOf(runtimeId: string): number {
-  const shims = processesWithVariable('ROUSE_RUNTIME_ID', runtimeId).filter((pid) => {
-    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
-    return !environment.some((entry) => entry.startsWith('ROUSE_TASK_ID='));
-  });
-  if (shims.length === 1) return shims[0]!;
-  throw new Error(`The runtime ${runtimeId} has ${shims.length} shims.`);
 }

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type StartedStack, startStack } from '../../local/start/stack.ts';
+import { type AgentResource, ApiClient, type TaskResource } from './support/client.ts';
+
+let stack: StartedStack;
+let api: ApiClient;
+let folder: string;
+let agent: AgentResource;
+
+/** The path of a module begins where the local stack was started. */
+const path = relative(process.cwd(), join(import.meta.dirname, 'fixtures', 'agent.mjs'));
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
+  stack = await startStack({ port: 0 });
+  api = new ApiClient(stack);
+  agent = await api.agent({ driver: { type: 'module', path }, task: { maxAttempts: 1 } });
+});
+afterAll(async () => {
+  await stack?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('a module', () => {
+  test('shows its progress while it runs, and answers with what it returned', async () => {
+    const goFile = join(folder, 'go');
+    const task = await api.submit(agent, { goFile }, { metadata: { order: 1 } });
+    const running = await api.until(
+      'the progress',
+      () => api.task(task),
+      ({ progress }) => progress !== null,
+    );
+    expect(running).toMatchObject({ status: 'running', progress: { step: 'waiting' } });
+    writeFileSync(goFile, '');
+    const end = await api.finished(task);
+    expect(end).toMatchObject({
+      status: 'succeeded',
+      output: { answer: 42, metadata: { order: 1 } },
+      usage: { inputTokens: 7, outputTokens: 3 },
+    });
+    expect(await api.lines(agent, end)).toEqual(['attempt 1 in the workspace']);
+  });
+
+  test('that throws fails the task with its own code and sentence', async () => {
+    const task: TaskResource = await api.run(agent, { fail: true });
+    expect(task).toMatchObject({ status: 'failed', error: { code: 'cold_oven', message: 'The oven is cold.' } });
+  });
+
+  test('that is not there fails the task with its path', async () => {
+    const lost = await api.agent({ driver: { type: 'module', path: 'no-such.mjs' }, task: { maxAttempts: 1 } });
+    const task = await api.run(lost, {});
+    expect(task).toMatchObject({ status: 'failed' });
+    expect(task.error?.message).toContain('no-such.mjs');
+  });
+});
+
+describe('an idle agent', () => {
+  /** Seconds from the end of a task to the decision to stop. */
+  async function idleSeconds(input: object): Promise<number> {
+    const idler = await api.agent({ driver: { type: 'module', path }, idleTimeoutSeconds: 1 });
+    const { finishedAt } = await api.run(idler, input);
+    await api.untilStatus(idler, 'paused');
+    const stopping = (await api.events(idler)).find(({ type }) => type === 'agent.stopping');
+    return (Date.parse(stopping!.time) - Date.parse(finishedAt!)) / 1000;
+  }
+
+  test('pauses when its idle time is over, or when the activity lease of its task ends, if that is later', async () => {
+    const [plain, leased] = await Promise.all([idleSeconds({}), idleSeconds({ activitySeconds: 3 })]);
+    expect(plain).toBeGreaterThanOrEqual(0.9);
+    expect(plain).toBeLessThan(2.5);
+    expect(leased).toBeGreaterThan(2.8);
+    expect(leased).toBeLessThan(6);
+  });
+});

@@ -85,9 +85,11 @@ async function provenTask(deps: Deps, runtime: Runtime, request: EnrolRequest): 
   if (headers['x-rouse-api'] !== deps.config.apiUrl) throw refused('it was signed for another API');
   if (headers['x-rouse-runtime'] !== runtime.id) throw refused('it was signed for another runtime');
   const caller = await deps.identities.verify(request.identity);
-  const session = /^arn:[\w-]+:sts::\d{12}:assumed-role\/([^/]+)\/([^/]+)$/.exec(caller?.arn ?? '');
+  const session = /^arn:[\w-]+:sts::(\d{12}):assumed-role\/([^/]+)\/([^/]+)$/.exec(caller?.arn ?? '');
   if (!session) throw refused('AWS does not confirm the signature');
-  const [, roleName, taskId] = session;
+  const [, accountId, roleName, taskId] = session;
+  // Anybody can name a role and its session like ours, in an account of their own.
+  if (accountId !== runtime.taskRoleArn.split(':')[4]) throw refused('it was signed in another account');
   if (roleName !== runtime.taskRoleArn.split('/').at(-1)) throw refused('it was signed with another role');
   const launched = runtime.taskArn === undefined ? await deps.runner.find(runtime) : [runtime.taskArn];
   const taskArn = launched.find((arn) => arn.endsWith(`/${taskId}`));

@@ -4,7 +4,7 @@ import { fenceLost, RouseError } from '../domain/errors.ts';
 import { enrolledAgent, type RuntimeIdentity } from './claim.ts';
 import { type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
-import { type Grip, heldTask } from './finish-task.ts';
+import { type Grip, heldTask, outputKey } from './finish-task.ts';
 import { Conflict, type LogLine } from './ports.ts';
 
 /** What a shim reports while an attempt runs: that it lives, what it prints, what it has saved. */
@@ -43,7 +43,7 @@ export async function reportLines(
 /** Where the shim may put an output that is too large for an answer. */
 export async function outputTarget(deps: Deps, me: RuntimeIdentity, grip: Grip): Promise<{ key: string; url: string }> {
   await heldTask(deps, me, grip);
-  const key = `tasks/${me.tenant}/${grip.taskId}/output-${grip.fence}`;
+  const key = outputKey(me, grip.taskId, grip.fence);
   return { key, url: await deps.objects.presignPut(key, 900) };
 }
 

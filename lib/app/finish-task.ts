@@ -1,6 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { usageOf } from '../domain/cost.ts';
-import { fenceLost, tooLarge } from '../domain/errors.ts';
+import { fenceLost, invalid, tooLarge } from '../domain/errors.ts';
 import {
   type CancellingTask,
   cancelled,
@@ -49,6 +49,11 @@ export interface Finished {
   instructions: Instructions;
 }
 
+/** Where an attempt puts an output that is too large for an answer. */
+export function outputKey({ tenant }: RuntimeIdentity, taskId: string, fence: number): string {
+  return `tasks/${tenant}/${taskId}/output-${fence}`;
+}
+
 /** An output up to this size travels with the commit itself; a larger one is written to the record before. */
 const carriedBytes = 1024;
 
@@ -74,7 +79,12 @@ async function outcomeOf(
   task: LiveTask,
   { output, outputRef }: Completion,
 ): Promise<Outcome> {
-  if (outputRef) return { outputKey: outputRef.key, outputBytes: outputRef.bytes };
+  if (outputRef) {
+    // Readers get a URL of this key: it must be the one that this attempt was given.
+    const own = outputKey(me, task.id, task.attempt);
+    if (outputRef.key !== own) throw invalid('outputRef.key', `Received "${outputRef.key}"; only "${own}" is allowed.`);
+    return { outputKey: own, outputBytes: outputRef.bytes };
+  }
   const bytes = Buffer.byteLength(JSON.stringify(output) ?? '');
   // A string's bytes are its own: quotes and escapes don't count against it.
   const size = typeof output === 'string' ? Buffer.byteLength(output) : bytes;

@@ -43,10 +43,11 @@ export class IdempotencyStore implements Idempotency {
       const detail = `The Idempotency-Key "${key}" was used with another body in the last 24 hours. Use a new key for a new request.`;
       throw new RouseError('idempotency_conflict', detail);
     }
-    const answer = (known as { answer?: IdempotentAnswer } | undefined)?.answer;
-    if (answer) return { ...answer, replayed: true };
+    const answer = (known as { answer?: string } | undefined)?.answer;
+    if (answer !== undefined) return { ...(JSON.parse(answer) as IdempotentAnswer), replayed: true };
     const performed = await perform(String(known?.seed ?? seed));
-    await this.table.change(row, { answer: performed }, { bodyHash });
+    // As text: an answer holds what users say, and DynamoDB's own types hold less than JSON does.
+    await this.table.change(row, { answer: JSON.stringify(performed) }, { bodyHash });
     return { ...performed, replayed: false };
   }
 }

@@ -3,10 +3,14 @@ import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { Conflict, type Held, type Page, type TaskRecord, type Tasks } from '../app/ports.ts';
 import type { CarriedEvent } from '../domain/event.ts';
 import { type FinishedTask, isFinished, type LiveTask } from '../domain/task.ts';
+import { packed, withPacked, withUnpacked } from './free-json.ts';
 import { agentPartition, listEntry, liveKey, livePrefix, recordKey, recordPrefix } from './keys.ts';
 import { difference, type Item, orConflict, type Table, whether } from './table.ts';
 
 const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'events'] as const;
+/** Attributes that hold what users and their programs say. */
+const freeOfRecord = ['input', 'output', 'expects', 'metadata', 'progress', 'usage'] as const;
+const freeOfLive = ['outcome'] as const;
 
 export class TaskStore implements Tasks {
   private readonly table: Table;
@@ -17,7 +21,11 @@ export class TaskStore implements Tasks {
 
   async submit(record: TaskRecord, live: LiveTask, events: CarriedEvent[]): Promise<void> {
     const { tenant, id } = record;
-    const fresh = await this.table.putNew({ ...recordKey(tenant, id), ...record, ...listEntry(tenant, 'tasks', id) });
+    const fresh = await this.table.putNew({
+      ...recordKey(tenant, id),
+      ...withPacked({ ...record }, freeOfRecord),
+      ...listEntry(tenant, 'tasks', id),
+    });
     if (!fresh) {
       // A replay resumes what a crash cut off; what has ended since must not come back.
       const known = await this.record(tenant, id);
@@ -50,7 +58,10 @@ export class TaskStore implements Tasks {
   }
 
   async commit(before: LiveTask, after: LiveTask, events: CarriedEvent[]): Promise<void> {
-    const changes: Item = { ...difference({ ...before }, { ...after }), events: events.length ? events : undefined };
+    const changes: Item = {
+      ...withPacked(difference({ ...before }, { ...after }), freeOfLive),
+      events: events.length ? events : undefined,
+    };
     orConflict(await this.table.change(keyOf(before), changes, { version: before.version }), `Task ${before.id}`);
   }
 
@@ -90,14 +101,18 @@ export class TaskStore implements Tasks {
           UpdateExpression: 'SET draft = :draft, draftFence = :fence',
           ConditionExpression:
             'attribute_not_exists(finalVersion) AND (attribute_not_exists(draftFence) OR draftFence <= :fence)',
-          ExpressionAttributeValues: { ':draft': output, ':fence': fence },
+          ExpressionAttributeValues: { ':draft': packed(output), ':fence': fence },
         }),
       ),
     );
   }
 
   async setProgress(tenant: string, taskId: string, progress: unknown): Promise<void> {
-    await this.table.change(recordKey(tenant, taskId), { progress }, { finalVersion: undefined, id: taskId });
+    await this.table.change(
+      recordKey(tenant, taskId),
+      { progress: packed(progress) },
+      { finalVersion: undefined, id: taskId },
+    );
   }
 
   async settle(finished: LiveTask): Promise<void> {
@@ -125,9 +140,9 @@ export class TaskStore implements Tasks {
       finishedMs: task.finishedMs,
       finalVersion: task.version,
       error: outcome.error,
-      usage: outcome.usage,
+      usage: packed(outcome.usage),
       generation: outcome.generation,
-      output: outcome.output,
+      output: packed(outcome.output),
       outputKey: outcome.outputKey,
       outputBytes: outcome.outputBytes,
     };
@@ -186,11 +201,13 @@ function keyOf(task: { tenant: string; agentId: string; place: number; id: strin
 
 /** The task of a live row, also of an image in the stream. */
 export function toLive(item: Item | undefined): LiveTask | undefined {
-  return item && (without(item, rowAttributes) as unknown as LiveTask);
+  return item && (withUnpacked(without(item, rowAttributes), freeOfLive) as unknown as LiveTask);
 }
 
 function toRecord(item: Item | undefined): TaskRecord | undefined {
-  return item && (without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion']) as unknown as TaskRecord);
+  if (!item) return undefined;
+  const own = without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion']);
+  return withUnpacked(own, freeOfRecord) as unknown as TaskRecord;
 }
 
 function without(item: Item, names: readonly string[]): Item {

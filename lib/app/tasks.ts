@@ -57,11 +57,12 @@ export async function submitTask(
   const settings = await settingsOf(deps, agent);
   // Not the clock: a replay must find the live row at the place that the first try gave it.
   const createdMs = timeOf(id);
+  const notBeforeMs = command.notBeforeMs ?? createdMs;
   const record: TaskRecord = {
     id,
     agentId,
     tenant,
-    place: placeOf(createdMs, command.priority),
+    place: placeOf(Math.max(createdMs, notBeforeMs), command.priority),
     priority: command.priority,
     ...(await placeInput(deps, tenant, id, command.input)),
     expects: command.output,
@@ -80,7 +81,7 @@ export async function submitTask(
     timeoutSeconds: record.timeoutSeconds,
     leaseSeconds: settings.task.heartbeatSeconds,
     createdMs,
-    notBeforeMs: command.notBeforeMs ?? createdMs,
+    notBeforeMs,
     expiresMs: command.expiresInSeconds === undefined ? undefined : createdMs + command.expiresInSeconds * 1000,
   });
   await deps.tasks.submit(record, task, carry(deps, events, by));
@@ -202,7 +203,8 @@ export async function retryTask(
   refuseTerminated(agent);
   const id = idOf('task', seed, record.agentId);
   const settings = await settingsOf(deps, agent);
-  const createdMs = deps.now();
+  // As in submitTask: a replay must find the live row of the first try, not make a second one.
+  const createdMs = timeOf(id);
   const { input, inputKey, expects, metadata, priority, maxAttempts, timeoutSeconds, agentId } = record;
   const again: TaskRecord = {
     id,

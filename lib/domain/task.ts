@@ -6,7 +6,7 @@ interface TaskBase {
   id: string;
   agentId: string;
   tenant: string;
-  /** Its place in the agent's queue: creation in milliseconds, less its head start. */
+  /** Its place in the agent's queue: when it was created, or may start, in milliseconds, less its head start. */
   place: number;
   /** Rises by one with every write that changes the task. */
   version: number;
@@ -96,9 +96,12 @@ export function isHeld(task: LiveTask): task is RunningTask | CancellingTask {
   return task.status === 'running' || task.status === 'cancelling';
 }
 
-/** Its place in the queue: `priority` is seconds of head start. */
-export function placeOf(createdMs: number, priority: number): number {
-  return createdMs - 1000 * priority;
+/**
+ * Its place in the queue: `priority` is seconds of head start. `sinceMs` is its creation, or when it may start if that is
+ * later, so that what may not start yet stands behind what may, and nobody has to read past it.
+ */
+export function placeOf(sinceMs: number, priority: number): number {
+  return sinceMs - 1000 * priority;
 }
 
 export function submit(

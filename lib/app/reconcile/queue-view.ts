@@ -23,7 +23,9 @@ export async function viewQueue(deps: Deps, agent: Agent, by: Cause): Promise<Qu
     for (const task of tasks) await take(deps, agent, task, view, nowMs, by);
     rows += tasks.length;
     if (rows >= rowsPerLook) {
-      view.nextMs = earliest(view.nextMs, nowMs + beyondMs);
+      // A place in the future is the earliest time at which anything beyond it may start.
+      const placeMs = tasks.at(-1)?.place ?? 0;
+      view.nextMs = earliest(view.nextMs, placeMs > nowMs ? placeMs : nowMs + beyondMs);
       break;
     }
   }

@@ -62,8 +62,12 @@ describe('an idle agent', () => {
   async function idleSeconds(input: object): Promise<number> {
     const idler = await api.agent({ driver: { type: 'module', path }, idleTimeoutSeconds: 1 });
     const { finishedAt } = await api.run(idler, input);
-    await api.untilStatus(idler, 'paused');
-    const stopping = (await api.events(idler)).find(({ type }) => type === 'agent.stopping');
+    const events = await api.until(
+      'the pause',
+      () => api.events(idler),
+      (found) => found.some(({ type }) => type === 'agent.paused'),
+    );
+    const stopping = events.find(({ type }) => type === 'agent.stopping');
     return (Date.parse(stopping!.time) - Date.parse(finishedAt!)) / 1000;
   }
 

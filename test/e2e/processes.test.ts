@@ -1,7 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { localAdministrator } from '../../local/credentials.ts';
 import { type StartedStack, startStack } from '../../local/start/stack.ts';
 import { type AgentResource, ApiClient, type EventResource, type TaskResource } from './support/client.ts';
 import { isAlive, numbersIn } from './support/processes.ts';
@@ -56,8 +58,22 @@ async function familyOf(task: TaskResource): Promise<number[]> {
   return pids;
 }
 
-async function eventsOf(task: TaskResource): Promise<EventResource[]> {
-  return (await api.events(agent)).filter((event) => event.taskId === task.id);
+/** All events of a task that has ended with `last`. */
+async function eventsOf(task: TaskResource, last: string): Promise<EventResource[]> {
+  return (await api.eventsWith(agent, last, [task])).filter((event) => event.taskId === task.id);
+}
+
+/** Keys of what an agent has stored. */
+async function objectsOf(owner: AgentResource): Promise<string[]> {
+  const s3 = new S3Client({
+    region: stack.aws.region,
+    credentials: localAdministrator,
+    requestHandler: stack.aws.requestHandler(),
+    forcePathStyle: true,
+  });
+  const Bucket = stack.aws.deployment?.outputs.Bucket;
+  const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: `agents/default/${owner.id}/` }));
+  return (Contents ?? []).map(({ Key }) => Key!);
 }
 
 function seconds(from: EventResource | undefined, to: EventResource | undefined): number {
@@ -78,7 +94,7 @@ describe('a failed attempt', () => {
     const task = await api.run(agent, 'echo it broke >&2; exit 3');
     expect(task).toMatchObject({ status: 'failed', attempt: 3, failures: 3, error: { code: 'exit_3' } });
     expect(task.error?.message).toContain('it broke');
-    const events = await eventsOf(task);
+    const events = await eventsOf(task, 'task.failed');
     expect(events.map(({ type }) => type)).toEqual([
       'task.queued',
       'task.started',
@@ -126,7 +142,7 @@ describe('a cancel', () => {
     );
     expect(end).toMatchObject({ status: 'cancelled', failures: 0, error: { code: 'cancelled' } });
     expect(livedWhileCancelling).toBe(true);
-    expect((await eventsOf(task)).at(-1)).toMatchObject({
+    expect((await eventsOf(task, 'task.cancelled')).at(-1)).toMatchObject({
       type: 'task.cancelled',
       data: { proof: expect.stringContaining('its processes have ended') },
     });
@@ -156,11 +172,35 @@ describe('a shim killed in the middle of a task', () => {
     expect(end).toMatchObject({ status: 'succeeded', output: 'again\n', attempt: 2, failures: 0 });
     expect((await api.agentNow(agent)).runtime!.id).not.toBe(before);
 
-    const events = await api.events(agent);
+    const events = await api.eventsWith(agent, 'task.succeeded', [task]);
     const lost = events.findIndex(({ type }) => type === 'agent.runtime_lost');
     expect(events[lost]).toMatchObject({ data: { runtimeId: before, proof: expect.stringContaining('137') } });
     const decided = events.slice(lost).find(({ type }) => type === 'agent.starting');
     expect(Date.parse(decided!.time) - diedMs).toBeLessThan(1500);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  });
+});
+
+describe('terminating an agent', () => {
+  test('ends the processes of its tasks, cancels what waits, and removes its files', async () => {
+    const doomed = await api.agent({
+      driver: { type: 'command', command: ['sh'] },
+      workspace: { minSaveIntervalSeconds: 0 },
+    });
+    await api.run(doomed, 'echo mine > file');
+    expect((await objectsOf(doomed)).length).toBeGreaterThan(0);
+    const running = await api.submit(doomed, family());
+    const waiting = await api.submit(doomed, 'echo never');
+    const pids = await familyOf(running);
+    await api.call('DELETE', `/v1/agents/${doomed.id}`);
+    const ends = [await api.finished(running), await api.finished(waiting)];
+    expect(ends.map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+    expect(pids.filter(isAlive)).toEqual([]);
+    await api.until(
+      'the removal',
+      () => objectsOf(doomed),
+      (keys) => keys.length === 0,
+    );
+    expect(await api.agentNow(doomed)).toMatchObject({ status: 'terminated', runtime: null });
   });
 });

@@ -52,8 +52,10 @@ describe('a queue', () => {
     ] as const)
       names.set((await api.submit(agent, 'true', { priority })).id, name);
     await api.call('POST', `/v1/agents/${agent.id}/resume`);
-    await Promise.all([...names.keys()].map((id) => api.finished({ id })));
-    const started = (await api.events(agent)).filter(({ type }) => type === 'task.started');
+    const tasks = [...names.keys()].map((id) => ({ id }));
+    const started = (await api.eventsWith(agent, 'task.succeeded', tasks)).filter(
+      ({ type }) => type === 'task.started',
+    );
     expect(started.map(({ taskId }) => names.get(taskId!))).toEqual(['high', 'old', 'young', 'low']);
   });
 
@@ -62,8 +64,9 @@ describe('a queue', () => {
     const notBeforeMs = Date.now() + 1500;
     const task = await api.submit(agent, 'true', { notBefore: new Date(notBeforeMs).toISOString() });
     expect(await api.agentNow(agent)).toMatchObject({ status: 'paused', tasks: { queued: 1 } });
-    await api.finished(task);
-    const starting = (await api.events(agent)).find(({ type }) => type === 'agent.starting');
+    const starting = (await api.eventsWith(agent, 'task.succeeded', [task])).find(
+      ({ type }) => type === 'agent.starting',
+    );
     const lateMs = Date.parse(starting!.time) - notBeforeMs;
     expect(lateMs).toBeGreaterThanOrEqual(0);
     expect(lateMs).toBeLessThan(1500);

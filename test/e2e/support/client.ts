@@ -129,6 +129,15 @@ export class ApiClient {
     return (await this.call<{ items: EventResource[] }>('GET', `/v1/events?agentId=${id}&limit=200`)).items;
   }
 
+  /** The events of an agent, once one of `type` is among them for each of `tasks`: they are recorded a moment later. */
+  eventsWith(agent: { id: string }, type: string, tasks: { id: string }[]): Promise<EventResource[]> {
+    return this.until(
+      `${type} of ${tasks.length} tasks`,
+      () => this.events(agent),
+      (events) => tasks.every(({ id }) => events.some((event) => event.type === type && event.taskId === id)),
+    );
+  }
+
   async lines(agent: { id: string }, task?: { id: string }): Promise<string[]> {
     const filter = task ? `?taskId=${task.id}&limit=200` : '?limit=200';
     const { items } = await this.call<{ items: { line: string }[] }>('GET', `/v1/agents/${agent.id}/logs${filter}`);

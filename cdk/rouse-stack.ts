@@ -1,4 +1,4 @@
-import { CfnOutput, DefaultStackSynthesizer, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { CfnOutput, DefaultStackSynthesizer, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Environment } from '../lib/config.ts';
 import { type Bundles, esbuildBundles } from './bundles.ts';
@@ -100,6 +100,7 @@ export class RouseStack extends Stack {
       ROUSE_STATE_TABLE: state.stateTable.tableName,
       ROUSE_LOG_TABLE: state.logTable.tableName,
       ROUSE_BUCKET: state.bucket.bucketName,
+      ROUSE_DEAD_LETTER_QUEUE_URLS: Fn.join(',', [messaging.deadLettersFifo.queueUrl, messaging.deadLetters.queueUrl]),
       ROUSE_WORK_QUEUE_URL: messaging.work.queueUrl,
       ROUSE_LAUNCHES_QUEUE_URL: messaging.launches.queueUrl,
       ROUSE_TIMERS_QUEUE_URL: messaging.timers.queueUrl,

@@ -8,7 +8,7 @@ import { readNudge } from './nudge.ts';
 /**
  * work.fifo → reconcile(agent). A message says only "look at this", so any of them may be lost, repeated or late.
  * Messages of one agent come one after the other (their group), but nothing depends on it.
- * A failure goes back to the queue; after three of them the redrive function makes the agent due again.
+ * A failure goes back to the queue; after three of them the sweep makes the agent due again.
  */
 export function makeHandler(deps: FunctionDeps) {
   return (event: SQSEvent): Promise<SQSBatchResponse> => {

@@ -46,6 +46,7 @@ const variables = {
   ROUSE_WORK_QUEUE_URL: queueUrl('work.fifo'),
   ROUSE_LAUNCHES_QUEUE_URL: queueUrl('launches.fifo'),
   ROUSE_TIMERS_QUEUE_URL: queueUrl('timers'),
+  ROUSE_DEAD_LETTER_QUEUE_URLS: nonEmptyList('comma-separated URLs of the dead-letter queues'),
   ROUSE_EVENT_BUS: name('the name of the event bus'),
   ROUSE_BUS_EVENT_TYPES: list(
     'comma-separated event types like task.succeeded, or nothing',

@@ -30,8 +30,6 @@ export class EventSources extends Construct {
     this.queue('Work', messaging.work, functions.get('dispatch'));
     this.queue('Launches', messaging.launches, functions.get('launch'));
     this.queue('Timers', messaging.timers, functions.get('timers'));
-    this.queue('DeadLettersFifo', messaging.deadLettersFifo, functions.get('redrive'));
-    this.queue('DeadLetters', messaging.deadLetters, functions.get('redrive'));
     this.stream(state, functions.get('record'));
 
     // A shortcut, never a need: without these events the sweep finds the same out later.
@@ -39,7 +37,12 @@ export class EventSources extends Construct {
       eventPattern: {
         source: ['aws.ecs'],
         detailType: ['ECS Task State Change'],
-        detail: { clusterArn: [props.clusterArn] },
+        // What matters is the end: a container that stops by itself, is stopped, or is about to be (Spot).
+        detail: {
+          clusterArn: [props.clusterArn],
+          desiredStatus: ['STOPPED'],
+          lastStatus: ['RUNNING', 'DEPROVISIONING', 'STOPPED'],
+        },
       },
       targets: [new LambdaFunction(functions.get('task-events').lambda)],
     });

@@ -24,7 +24,6 @@ const sizes = {
   sweep: { timeoutSeconds: 30, memoryMiB: 256 },
   timers: { timeoutSeconds: 10, memoryMiB: 256, allowLoop: true },
   'task-events': { timeoutSeconds: 10, memoryMiB: 256 },
-  redrive: { timeoutSeconds: 10, memoryMiB: 256 },
 } satisfies Record<string, Size>;
 
 export type FunctionName = keyof typeof sizes;
@@ -41,7 +40,7 @@ export interface FunctionsProps {
   readonly reservedConcurrency?: Partial<Record<FunctionName, number>>;
 }
 
-/** The ten functions. They get their environment and grants when all that those name exists. */
+/** The nine functions. They get their environment and grants when all that those name exists. */
 export class Functions extends Construct {
   private readonly byName: Readonly<Record<FunctionName, RouseFunction>>;
 

@@ -147,9 +147,13 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       listObjects('aws/lambda/*'),
     ],
     sweep: [
-      onTable(stateTable, 'GetItem', 'PutItem', 'BatchGetItem'),
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'BatchGetItem'),
       queryIndex(stateTable, 'due'),
       send(work),
+      allow(
+        ['sqs:ReceiveMessage', 'sqs:DeleteMessage'],
+        [messaging.deadLettersFifo.queueArn, messaging.deadLetters.queueArn],
+      ),
       // What the stream could not deliver is replayed: recorded, published, removed.
       onTable(logTable, 'PutItem', 'UpdateItem', 'Query'),
       allow(['events:PutEvents'], [bus.eventBusArn]),
@@ -160,6 +164,5 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     ],
     timers: [send(work)],
     'task-events': [onTable(stateTable, 'GetItem', 'UpdateItem'), send(work)],
-    redrive: [onTable(stateTable, 'UpdateItem')],
   };
 }

@@ -11,7 +11,8 @@ export interface MessagingProps {
 
 /**
  * Queues and the event bus. A message says only "look at this", so losing one costs time until the next sweep and
- * nothing else. Each queue with a consumer costs about $0.30 a month of polling: there are five, and no more.
+ * nothing else. Each queue with a consumer costs about $0.30 a month of polling, so the sweep reads the
+ * dead letters.
  */
 export class Messaging extends Construct {
   /** `{kind, id}` of what to look at; the group is the id. */
@@ -33,14 +34,14 @@ export class Messaging extends Construct {
       deduplicationScope: DeduplicationScope.MESSAGE_GROUP,
       fifoThroughputLimit: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
     };
-    const redriveTimeout = Duration.seconds(6 * timeoutSecondsOf('redrive'));
+    const sweepTimeout = Duration.seconds(2 * timeoutSecondsOf('sweep'));
     this.deadLettersFifo = new Queue(this, 'DeadLettersFifo', {
       ...highThroughput,
-      visibilityTimeout: redriveTimeout,
+      visibilityTimeout: sweepTimeout,
       retentionPeriod: Duration.days(14),
     });
     this.deadLetters = new Queue(this, 'DeadLetters', {
-      visibilityTimeout: redriveTimeout,
+      visibilityTimeout: sweepTimeout,
       retentionPeriod: Duration.days(14),
     });
 

@@ -248,6 +248,8 @@ export interface Queues {
   /** To `work.fifo` by way of the timers queue, at `atMs` (at most 15 minutes ahead; later ones are left to the sweep). */
   nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void>;
   requestLaunch(tenant: string, agentId: string, runtimeId: string): Promise<void>;
+  /** What failed too often, a bounded number of messages; one that is not removed comes again. */
+  deadLetters(): AsyncIterable<{ body: string; remove(): Promise<void> }>;
   /** Makes the bell of a runtime. */
   createBell(runtimeId: string): Promise<void>;
   ring(runtimeId: string): Promise<void>;

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import {
   CreateQueueCommand,
+  DeleteMessageCommand,
   DeleteQueueCommand,
   QueueDoesNotExist,
+  ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
   type SQSClient,
@@ -13,6 +15,8 @@ import type { Nudge, Queues } from '../app/ports.ts';
 const longestDelaySeconds = 900;
 /** SQS takes ten messages in one call. */
 const batchSize = 10;
+/** Batches that are read of a dead-letter queue at once; the rest waits for the next sweep. */
+const deadLetterBatches = 20;
 /** A ring that nobody heard is worthless soon. 60 s is the least that SQS keeps a message. */
 const bellRetentionSeconds = '60';
 
@@ -21,6 +25,7 @@ export interface QueueUrls {
   workQueueUrl: string;
   launchesQueueUrl: string;
   timersQueueUrl: string;
+  deadLetterQueueUrls: readonly string[];
 }
 
 export class SqsQueues implements Queues {
@@ -74,6 +79,22 @@ export class SqsQueues implements Queues {
         MessageDeduplicationId: runtimeId,
       }),
     );
+  }
+
+  async *deadLetters(): AsyncIterable<{ body: string; remove(): Promise<void> }> {
+    for (const QueueUrl of this.urls.deadLetterQueueUrls) {
+      for (let batch = 0; batch < deadLetterBatches; batch++) {
+        const { Messages = [] } = await this.client.send(
+          new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: batchSize }),
+        );
+        if (Messages.length === 0) break;
+        for (const { Body = '', ReceiptHandle } of Messages) {
+          const remove = async () =>
+            void (await this.client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle })));
+          yield { body: Body, remove };
+        }
+      }
+    }
   }
 
   async createBell(runtimeId: string): Promise<void> {

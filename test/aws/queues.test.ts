@@ -20,7 +20,9 @@ async function setUp() {
     await create('rouse-launches.fifo'),
     await create('rouse-timers'),
   ];
-  const queues = new SqsQueues(sqs, { stack: 'rouse', workQueueUrl, launchesQueueUrl, timersQueueUrl });
+  const deadLetterQueueUrls = [await create('rouse-dead.fifo'), await create('rouse-dead')];
+  const urls = { stack: 'rouse', workQueueUrl, launchesQueueUrl, timersQueueUrl, deadLetterQueueUrls };
+  const queues = new SqsQueues(sqs, urls);
   const received = async (QueueUrl: string) => {
     const command = new ReceiveMessageCommand({
       QueueUrl,

@@ -87,7 +87,10 @@ const grants: Record<FunctionName, string[]> = {
     `*: ${items('ListStreams')}`,
   ],
   sweep: [
-    `${state}: ${items('BatchGetItem', 'GetItem', 'PutItem')}`,
+    `${state}: ${items('BatchGetItem', 'GetItem', 'PutItem', 'UpdateItem')}`,
+    ...['{MessagingDeadLettersFifo.Arn}', '{MessagingDeadLetters.Arn}'].map(
+      (queue) => `${queue}: sqs:DeleteMessage sqs:ReceiveMessage`,
+    ),
     `${state}/index/due: ${items('Query')}`,
     `${log}: ${items('PutItem', 'Query', 'UpdateItem')}`,
     `${work}: sqs:SendMessage`,
@@ -98,10 +101,6 @@ const grants: Record<FunctionName, string[]> = {
   ],
   timers: [`${work}: sqs:SendMessage`, `${timers}: ${receive}`],
   'task-events': [`${state}: ${items('GetItem', 'UpdateItem')}`, `${work}: sqs:SendMessage`],
-  redrive: [
-    `${state}: ${items('UpdateItem')}`,
-    ...['{MessagingDeadLettersFifo.Arn}', '{MessagingDeadLetters.Arn}'].map((queue) => `${queue}: ${receive}`),
-  ],
 };
 
 const all = Object.entries(synthesis.resources)

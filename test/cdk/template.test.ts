@@ -20,7 +20,6 @@ describe('the functions', () => {
     ['sweep', 30, 256],
     ['timers', 10, 256],
     ['task-events', 10, 256],
-    ['redrive', 10, 256],
   ])('%s has %i s and %i MB', (name, Timeout, MemorySize) => {
     expect(synthesis.lambda(name)).toMatchObject({ Timeout, MemorySize });
   });
@@ -52,7 +51,7 @@ describe('the functions', () => {
     const resolve = (variable: string, value: unknown) =>
       /_ARN$/.test(variable)
         ? 'arn:aws:iam::111122223333:role/r'
-        : /_QUEUE_URL$/.test(variable)
+        : /_QUEUE_URLS?$/.test(variable)
           ? 'https://sqs.eu-west-1.amazonaws.com/111122223333/q'
           : (deployed[variable] ?? synthesis.text(value));
     const config = parseConfig(Object.fromEntries(Object.entries(Variables).map(([k, v]) => [k, resolve(k, v)])));
@@ -187,8 +186,6 @@ describe('what wakes the functions', () => {
     ['Work', 'MessagingWork', 'Dispatch'],
     ['Launches', 'MessagingLaunches', 'Launch'],
     ['Timers', 'MessagingTimers', 'Timers'],
-    ['DeadLettersFifo', 'MessagingDeadLettersFifo', 'Redrive'],
-    ['DeadLetters', 'MessagingDeadLetters', 'Redrive'],
   ])('%s: %s goes to %s, ten at a time, each failure by itself', (id, queue, name) => {
     const mapping = synthesis.byId(`EventSources${id}`).Properties;
     expect(synthesis.text(mapping.EventSourceArn)).toBe(`{${queue}.Arn}`);
@@ -197,7 +194,7 @@ describe('what wakes the functions', () => {
   });
 
   it('are no more pollers than these and the stream', () => {
-    template.resourceCountIs('AWS::Lambda::EventSourceMapping', 6);
+    template.resourceCountIs('AWS::Lambda::EventSourceMapping', 4);
   });
 
   it('is the stream of the state table for the recorder, with finite retries and failures to S3', () => {

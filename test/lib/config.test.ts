@@ -9,6 +9,7 @@ const environment: Environment = {
   ROUSE_WORK_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/111122223333/work.fifo',
   ROUSE_LAUNCHES_QUEUE_URL: 'http://127.0.0.1:4566/000000000000/launches.fifo',
   ROUSE_TIMERS_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/111122223333/timers',
+  ROUSE_DEAD_LETTER_QUEUE_URLS: 'https://sqs.eu-west-1.amazonaws.com/1/a.fifo,https://sqs.eu-west-1.amazonaws.com/1/b',
   ROUSE_EVENT_BUS: 'rouse',
   ROUSE_BUS_EVENT_TYPES: '',
   ROUSE_CLUSTER: 'arn:aws:ecs:eu-west-1:111122223333:cluster/rouse',

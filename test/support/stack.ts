@@ -7,7 +7,6 @@ import { type FunctionDeps, makeDeps, type World } from '../../lambdas/deps.ts';
 import * as dispatch from '../../lambdas/dispatch.ts';
 import * as launch from '../../lambdas/launch.ts';
 import * as record from '../../lambdas/record.ts';
-import * as redrive from '../../lambdas/redrive.ts';
 import * as runtime from '../../lambdas/runtime.ts';
 import * as sweep from '../../lambdas/sweep.ts';
 import * as taskEvents from '../../lambdas/task-events.ts';
@@ -34,7 +33,6 @@ const makers: Record<string, (deps: FunctionDeps) => AnyHandler> = {
   sweep: sweep.makeHandler,
   timers: timers.makeHandler,
   'task-events': taskEvents.makeHandler,
-  redrive: redrive.makeHandler,
 };
 
 /** One AWS call that a function is about to make. */

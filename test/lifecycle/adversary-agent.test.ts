@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { codeOf } from '../../lib/domain/id.ts';
+import { type AgentResource, Client } from '../support/client.ts';
+import { type FunctionCall, TestStack } from '../support/stack.ts';
+
+let stack: TestStack;
+let client: Client;
+let agent: AgentResource;
+
+beforeEach(async () => {
+  stack = await TestStack.start();
+  client = new Client(stack);
+  await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
+  agent = await client.createAgent('echo');
+});
+
+afterEach(() => stack.close());
+
+const never = () => new Promise(() => {});
+
+/** Whether a function is about to make this call with this text in it. */
+function isCall(call: FunctionCall, name: string, operation: string, ...texts: string[]): boolean {
+  const body = Buffer.from(call.request.body ?? '').toString();
+  const called = call.request.headers['x-amz-target']?.split('.')[1];
+  return call.function === name && called === operation && texts.every((text) => body.includes(text));
+}
+
+test('new settings of a running agent do not make its runtime suspicious', async () => {
+  stack.fleet.program = never;
+  const task = await client.submit(agent.id, 'long');
+  await client.reaches(task.id, 'running');
+  await stack.call('PATCH', `/v1/agents/${agent.id}`, { overrides: { concurrency: 5 } });
+  await client.submit(agent.id, 'next');
+  await stack.advance(600);
+  expect(await client.task(task.id)).toMatchObject({ status: 'running', attempt: 1 });
+  expect(stack.fleet.shims).toHaveLength(1);
+});
+
+test('a pause after a resume is a pause, also while the agent is stopping', async () => {
+  await stack.call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
+  await client.becomes(agent.id, 'running');
+  stack.fleet.newest.mute = true;
+  for (const verb of ['pause', 'resume', 'pause']) await stack.call('POST', `/v1/agents/${agent.id}/${verb}`, {}, 202);
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'stopping' });
+  await client.becomes(agent.id, 'paused', 600);
+  await stack.advance(300);
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'paused' });
+  expect(stack.fleet.shims).toHaveLength(1);
+});
+
+test('work that comes between the last look and the goodbye is started at once', async () => {
+  await stack.call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
+  await client.becomes(agent.id, 'running');
+  const remove = stack.aws.faults.add(({ operation, input }) =>
+    operation === 'UpdateItem' && JSON.stringify(input).includes('agent.paused')
+      ? { kind: 'delay', delayMs: 10_000 }
+      : undefined,
+  );
+  await client.becomes(agent.id, 'stopping');
+  await stack.advance(2);
+  const task = await client.submit(agent.id, 'late');
+  await stack.advance(3);
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'stopping' });
+  remove();
+  await client.becomes(agent.id, 'paused', 10);
+  expect(await client.reaches(task.id, 'succeeded')).toBeLessThan(20);
+});
+
+test('a dead runtime leaves no bell, whenever the function that finds it dies', async () => {
+  await stack.call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
+  await client.becomes(agent.id, 'running');
+  let died = 0;
+  stack.crash = (call) => {
+    if (died > 0 || !isCall(call, 'dispatch', 'UpdateItem', 'agent.runtime_lost')) return undefined;
+    died += 1;
+    return 'after';
+  };
+  stack.fleet.newest.die(137);
+  await client.becomes(agent.id, 'paused');
+  await stack.advance(600);
+  expect(died).toBe(1);
+  expect(await stack.bells()).toEqual([]);
+});
+
+test('a task whose claim was lost with the answer of another task does not cost the runtime its life', async () => {
+  const open: (() => void)[] = [];
+  stack.fleet.program = (task) => new Promise((resolve) => open.push(() => resolve(task.input)));
+  const tasks = [];
+  for (const input of ['one', 'two', 'three']) {
+    tasks.push(await client.submit(agent.id, input));
+    await stack.advance(1);
+  }
+  const [one, two, three] = tasks;
+  await client.reaches(one!.id, 'running');
+  let died = 0;
+  stack.crash = (call) => {
+    if (died > 0 || !isCall(call, 'runtime', 'UpdateItem', two!.id, 'task.started')) return undefined;
+    died += 1;
+    return 'after';
+  };
+  open[0]!();
+  await stack.advance(200);
+  open[1]!();
+  await stack.advance(200);
+  open[2]!();
+  await client.ended(three!.id, 200);
+  expect(died).toBe(1);
+  for (const task of tasks) expect(await client.task(task.id)).toMatchObject({ status: 'succeeded', attempt: 1 });
+  expect(stack.fleet.shims).toHaveLength(1);
+});
+
+test('an agent that can not be looked at does not keep others waiting', async () => {
+  const other = await client.createAgent('echo');
+  stack.aws.faults.add(({ operation, input, principal }) =>
+    operation === 'GetItem' && principal?.includes('dispatch') && JSON.stringify(input).includes(codeOf(agent.id))
+      ? { kind: 'error', code: 'InternalServerError' }
+      : undefined,
+  );
+  await client.submit(agent.id, 'x');
+  const task = await client.submit(other.id, 'y');
+  expect(await client.reaches(task.id, 'succeeded')).toBeLessThan(20);
+});

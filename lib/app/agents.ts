@@ -94,9 +94,9 @@ export async function pauseAgent(
       agent.held ? { agent, events: [] } : hold(agent, deps.now()),
     );
   const agent = await changeAgent(deps, tenant, agentId, by, (agent) => {
-    if (agent.status === 'paused') return agent.wanted ? rearm(agent, { wanted: undefined }) : { agent, events: [] };
     if (agent.status === 'starting') return abandonLaunch(agent, 'paused', 'paused by request', deps.now());
-    if (agent.status === 'stopping' && !options.force) return { agent, events: [] };
+    if (agent.status === 'paused' || (agent.status === 'stopping' && !options.force))
+      return agent.wanted ? rearm(agent, { wanted: undefined }) : { agent, events: [] };
     return beginStop(agent, 'paused', options.force, 'pause requested', deps.now());
   });
   await act(deps, agent);

@@ -5,7 +5,7 @@ import type { RuntimeIdentity } from './claim.ts';
 import { type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import type { AwsCredentials, Runtime, TemplateSpec } from './ports.ts';
-import { settingsOf } from './settings.ts';
+import { settingsOfRuntime } from './settings.ts';
 import { signToken, tokenLifeMs } from './token.ts';
 
 export interface EnrolRequest {
@@ -39,7 +39,7 @@ export async function enrolRuntime(deps: Deps, tokenKey: string, request: EnrolR
   if (runtime.nonceHash === undefined) await deps.runtimes.enrolled(runtime, nonceHash, taskArn, deps.now());
   else if (!same(runtime.nonceHash, nonceHash)) throw refused('it has enrolled before, with another nonce');
   const [agent, issued] = await Promise.all([takeIn(deps, runtime, by), issue(deps, tokenKey, runtime)]);
-  return { agent, runtime, settings: await settingsOf(deps, agent), ...issued };
+  return { agent, runtime, settings: await settingsOfRuntime(deps, agent, runtime), ...issued };
 }
 
 /** A new token and new credentials, for the holder of the nonce. */

@@ -167,6 +167,8 @@ export interface Runtime {
   capacity: 'on-demand' | 'spot';
   stopTimeoutSeconds: number;
   templateVersion: number;
+  /** What the agent had different from its template when the launch was decided. */
+  overrides?: Record<string, unknown> | undefined;
   status: 'intended' | 'launched' | 'enrolled' | 'ended';
   /** When RunTask was first called with its token. */
   attemptedMs?: number | undefined;

@@ -2,7 +2,13 @@ import type { Agent } from '../domain/agent.ts';
 import { notFound } from '../domain/errors.ts';
 import { withOverrides } from '../domain/settings.ts';
 import type { Deps } from './deps.ts';
-import type { TemplateSpec } from './ports.ts';
+import type { Runtime, TemplateSpec } from './ports.ts';
+
+/** The settings that a runtime was launched with: what is changed on its agent meanwhile is in force from the next wake. */
+export function settingsOfRuntime(deps: Deps, agent: Agent, runtime: Runtime): Promise<TemplateSpec> {
+  const { templateVersion, overrides = {} } = runtime;
+  return settingsOf(deps, { ...agent, templateVersion, overrides });
+}
 
 /** What an agent's template version says, with what the agent has different. */
 export async function settingsOf(deps: Deps, agent: Agent): Promise<TemplateSpec> {

@@ -243,6 +243,7 @@ export function beginStop(
       statusReason: reason,
       goal: kept,
       forced: agent.forced || force,
+      wanted: undefined,
       dueAtMs: nowMs + lookAfterMs,
     },
     nowMs,

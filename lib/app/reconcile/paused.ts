@@ -39,6 +39,7 @@ async function freeze({ deps, agent, nowMs }: Sight): Promise<Runtime> {
     tenant: agent.tenant,
     createdMs: nowMs,
     templateVersion: agent.templateVersion,
+    overrides: agent.overrides,
     taskDefinitionArn: version.taskDefinitionArn,
     taskRoleArn: version.taskRoleArn,
     capacity: settings.capacity,

@@ -1,7 +1,7 @@
 import { beginStop, lookAfterMs, rearm, runtimeLost } from '../../domain/agent.ts';
 import { leaseSlackMs } from '../claim.ts';
 import type { Runtime } from '../ports.ts';
-import { settingsOf } from '../settings.ts';
+import { settingsOfRuntime } from '../settings.ts';
 import { cancelDeadlineMs } from '../tasks.ts';
 import { knownDeath, probe } from './probe.ts';
 import { earliest, type Sight, type Step } from './step.ts';
@@ -20,17 +20,18 @@ export async function stepRunning(sight: Sight): Promise<Step> {
   const { agent, runtime, nowMs } = sight;
   const death = knownDeath(runtime);
   if (death) return lost(sight, death);
-  const settings = await settingsOf(sight.deps, agent);
+  if (!runtime) return lost(sight, 'its runtime row is gone');
+  const settings = await settingsOfRuntime(sight.deps, agent, runtime);
   const bornMs = agent.runtimeSinceMs ?? nowMs;
   if (nowMs > bornMs + settings.maxLifetimeSeconds * 1000 + lifetimeGraceMs) {
     const decision = beginStop(agent, 'paused', true, 'its runtime reached its longest life', nowMs);
     return { decision, effects: agent.runtimeId ? [{ type: 'ring', runtimeId: agent.runtimeId }] : [] };
   }
   const suspicion = suspect(sight, settings.cancelGraceSeconds, settings.concurrency);
-  if (suspicion) return runtime ? question(sight, runtime, suspicion) : lost(sight, 'its runtime row is gone');
+  if (suspicion) return question(sight, runtime, suspicion);
   const overdue = agent.dueAtMs !== undefined && nowMs >= agent.dueAtMs;
   const idle = sight.queue.held.length === 0;
-  if (overdue && idle && runtime) {
+  if (overdue && idle) {
     const found = await probe(sight.deps, runtime);
     if (found.state === 'dead') return lost(sight, found.proof);
   }

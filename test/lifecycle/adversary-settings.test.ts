@@ -1,0 +1,41 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type AgentResource, Client } from '../support/client.ts';
+import { TestStack } from '../support/stack.ts';
+
+let stack: TestStack;
+let client: Client;
+let agent: AgentResource;
+
+beforeEach(async () => {
+  stack = await TestStack.start();
+  client = new Client(stack);
+  await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
+  agent = await client.createAgent('echo');
+});
+
+afterEach(() => stack.close());
+
+const never = () => new Promise(() => {});
+
+test('new settings of a running agent do not make its runtime suspicious', async () => {
+  stack.fleet.program = never;
+  const task = await client.submit(agent.id, 'long');
+  await client.reaches(task.id, 'running');
+  await stack.call('PATCH', `/v1/agents/${agent.id}`, { overrides: { concurrency: 5 } });
+  await client.submit(agent.id, 'next');
+  await stack.advance(600);
+  expect(await client.task(task.id)).toMatchObject({ status: 'running', attempt: 1 });
+  expect(stack.fleet.shims).toHaveLength(1);
+});
+
+test('a pause after a resume is a pause, also while the agent is stopping', async () => {
+  await stack.call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
+  await client.becomes(agent.id, 'running');
+  stack.fleet.newest.mute = true;
+  for (const verb of ['pause', 'resume', 'pause']) await stack.call('POST', `/v1/agents/${agent.id}/${verb}`, {}, 202);
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'stopping' });
+  await client.becomes(agent.id, 'paused', 600);
+  await stack.advance(300);
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'paused' });
+  expect(stack.fleet.shims).toHaveLength(1);
+});

@@ -79,17 +79,24 @@ export async function claimTasks(
   const knows = (task: RunningTask) =>
     known.running?.some((one) => one.taskId === task.id && one.fence === task.attempt) ?? true;
   const lost = view.held.filter((task) => !knows(task)).slice(0, slots);
-  const claimed: RunningTask[] = [];
+  const claimed: ClaimedTask[] = [];
   for (const task of view.claimable.slice(0, slots - lost.length)) {
     const won = await tryClaim(deps, task, me, by);
     if (won) claimed.push(won);
   }
-  const stop = claimed.length > 0 ? await confirm(deps, me, claimed, view.more, by) : undefined;
+  const stop =
+    claimed.length > 0
+      ? await confirm(
+          deps,
+          me,
+          claimed.map(({ task }) => task),
+          view.more,
+          by,
+        )
+      : undefined;
   if (stop) return stopOf(stop, view.cancel);
-  const tasks = await Promise.all(
-    [...lost, ...claimed].map(async (task) => ({ task, record: await recordOf(deps, task) })),
-  );
-  return { tasks, cancel: view.cancel, stop: null, nextDueMs: view.nextDueMs };
+  const tasks = await Promise.all(lost.map(async (task) => ({ task, record: await recordOf(deps, task) })));
+  return { tasks: [...tasks, ...claimed], cancel: view.cancel, stop: null, nextDueMs: view.nextDueMs };
 }
 
 /** After its claims a runtime looks once more whether it may still go on; if not, it hands back what it has claimed. */
@@ -175,13 +182,25 @@ async function tryClaim(
   task: QueuedTask,
   me: RuntimeIdentity,
   by: Cause,
-): Promise<RunningTask | undefined> {
+): Promise<ClaimedTask | undefined> {
+  const record = await recordOf(deps, task);
+  // A submission that was repeated late may put back the row of a task that has ended; it must not run again.
+  if (record.status !== undefined) {
+    await deps.tasks.forget(task);
+    return undefined;
+  }
   try {
-    return await commitTask(deps, task, claim(task, me.id, deps.now()), by);
+    return { task: await commitTask(deps, task, claim(task, me.id, deps.now()), by), record };
   } catch (error) {
     if (error instanceof Conflict) return undefined;
     throw error;
   }
+}
+
+async function recordOf(deps: Deps, task: LiveTask): Promise<TaskRecord> {
+  const record = await deps.tasks.record(task.tenant, task.id);
+  if (!record) throw new Error(`Task ${task.id} has a live row and no record.`);
+  return record;
 }
 
 /** Gives a task back to the queue, unless somebody has changed it. */
@@ -193,10 +212,4 @@ export async function handBack(deps: Deps, task: LiveTask, by: Cause, reason = '
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;
   }
-}
-
-async function recordOf(deps: Deps, task: RunningTask): Promise<TaskRecord> {
-  const record = await deps.tasks.record(task.tenant, task.id);
-  if (!record) throw new Error(`Task ${task.id} has a live row and no record.`);
-  return record;
 }

@@ -78,6 +78,8 @@ export interface Tasks {
   /** Keeps a large output in the record before the commit that makes it count. */
   draftOutput(tenant: string, taskId: string, fence: number, output: unknown): Promise<void>;
   setProgress(tenant: string, taskId: string, progress: unknown): Promise<void>;
+  /** Removes a live row as it is, without any event. */
+  forget(live: LiveTask): Promise<void>;
   /** Writes the outcome of a finished live row to its record and deletes the row. Safe to repeat. */
   settle(finished: LiveTask): Promise<void>;
   /** Records of an agent, newest first. */
@@ -296,7 +298,10 @@ export interface EventQuery {
 }
 
 export interface EventLog {
-  /** Appends what is new of these, in order; what the log has already is skipped. */
+  /**
+   * Appends what is new of these, in order.
+   * @returns all of them as they are recorded, also those that had been before: whoever publishes them may have died
+   */
   append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]>;
   ofAgent(
     tenant: string,

@@ -53,15 +53,17 @@ export class DynamoEventLog implements EventLog {
   async append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]> {
     const tail = await this.tail(tenant, agentId);
     const fresh: StreamedEvents[] = [];
+    const recorded: RecordedEvent[] = [];
     const seen = new Set<string>();
     for (const record of records) {
       const id = record.events[0]?.id;
       if (id === undefined || seen.has(id)) continue;
       seen.add(id);
-      if (comparePositions(record.sequence, tail.sequence) > 0) fresh.push(record);
-      else if (!(await this.has(tenant, agentId, record))) fresh.push(record);
+      const known =
+        comparePositions(record.sequence, tail.sequence) > 0 ? undefined : await this.find(tenant, agentId, record);
+      if (known) recorded.push(...known);
+      else fresh.push(record);
     }
-    const recorded: RecordedEvent[] = [];
     let { seq, sequence, isQuiet, lastingSk } = tail;
     for (const chunk of chunksOf(fresh, eventsPerItem)) {
       const events = chunk.flatMap(({ events, taskId, runId, rowVersion }) =>
@@ -93,7 +95,7 @@ export class DynamoEventLog implements EventLog {
       lastingSk = isQuiet ? item.sk : undefined;
       recorded.push(...events);
     }
-    return recorded;
+    return recorded.sort((a, b) => a.seq - b.seq);
   }
 
   async ofAgent(tenant: string, agentId: string, query: EventQuery): Promise<Page<RecordedEvent> & Cursor> {
@@ -183,9 +185,9 @@ export class DynamoEventLog implements EventLog {
     };
   }
 
-  /** Whether the log has a row's version already: asked only for what comes again, so it may read backwards. */
-  private async has(tenant: string, agentId: string, record: StreamedEvents): Promise<boolean> {
-    const wanted = record.events[0]?.id;
+  /** The events of a write that was recorded before: asked only for what comes again, so it may read backwards. */
+  private async find(tenant: string, agentId: string, record: StreamedEvents): Promise<RecordedEvent[] | undefined> {
+    const wanted = new Set(record.events.map((event) => event.id));
     const recordedAfterMs = (record.events[0]?.timeMs ?? 0) - 60_000;
     let before: string | undefined;
     for (;;) {
@@ -195,9 +197,12 @@ export class DynamoEventLog implements EventLog {
         newestFirst: true,
         before,
       });
-      for (const item of items) if (toEvents(item).some((event) => event.id === wanted)) return true;
+      for (const item of items) {
+        const found = toEvents(item).filter((event) => wanted.has(event.id));
+        if (found.length > 0) return found;
+      }
       const oldest = items.at(-1);
-      if (!oldest || items.length < 25 || recordedMs(oldest) < recordedAfterMs) return false;
+      if (!oldest || items.length < 25 || recordedMs(oldest) < recordedAfterMs) return undefined;
       before = String(oldest.sk);
     }
   }

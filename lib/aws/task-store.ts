@@ -118,13 +118,17 @@ export class TaskStore implements Tasks {
   async settle(finished: LiveTask): Promise<void> {
     if (!isFinished(finished)) throw new Error(`Task ${finished.id} is ${finished.status}: it can't be settled.`);
     await this.writeOutcome(finished);
+    await this.forget(finished);
+  }
+
+  async forget(live: LiveTask): Promise<void> {
     await whether(
       this.table.client.send(
         new DeleteCommand({
           TableName: this.table.name,
-          Key: keyOf(finished),
+          Key: keyOf(live),
           ConditionExpression: 'attribute_not_exists(pk) OR version = :version',
-          ExpressionAttributeValues: { ':version': finished.version },
+          ExpressionAttributeValues: { ':version': live.version },
         }),
       ),
     );

@@ -16,7 +16,12 @@ export async function launch(
   const runtime = await deps.runtimes.get(tenant, runtimeId);
   if (!runtime || runtime.launchedMs !== undefined || runtime.status === 'ended') return 'not_wanted';
   const agent = await deps.agents.get(tenant, runtime.agentId, { strong: true });
-  if (agent?.runtimeId !== runtimeId || agent.status !== 'starting') return 'not_wanted';
+  if (agent?.runtimeId !== runtimeId || agent.status !== 'starting') {
+    // Refused, and its bell was not removed any more: nobody else would.
+    const isKnown = agent?.runtimeId === runtimeId || agent?.retired.some((one) => one.id === runtimeId);
+    if (runtime.attemptedMs !== undefined && !isKnown) await deps.queues.deleteBell(runtimeId);
+    return 'not_wanted';
+  }
   const attemptedMs = await deps.runtimes.attempt(runtime, deps.now());
   // Too old a try: whether it worked is for reconcile to find out.
   if (deps.now() - attemptedMs > tokenLifeMs) return 'not_wanted';

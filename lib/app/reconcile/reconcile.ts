@@ -56,6 +56,7 @@ async function turn(deps: Deps, agent: Agent, by: Cause): Promise<boolean> {
 }
 
 async function carryOut(deps: Deps, agent: Agent, step: Step, by: Cause): Promise<void> {
+  await act(deps, agent, step.cleanups ?? []);
   if (step.decision) await commitAgent(deps, agent, step.decision, by);
   await act(deps, agent, step.effects ?? []);
 }

@@ -15,20 +15,21 @@ export async function stepRetired(deps: Deps, agent: Agent, nowMs: number): Prom
   const due = agent.retired.filter((runtime) => runtime.checkMs <= nowMs).slice(0, batch);
   if (due.length === 0) return undefined;
   const dead = new Set<string>();
-  const effects: Effect[] = [];
+  const cleanups: Effect[] = [];
   for (const { id } of due) {
     const runtime = await deps.runtimes.get(agent.tenant, id);
     const found = runtime ? await probe(deps, runtime) : ({ state: 'dead', proof: 'its row is gone' } as const);
     if (found.state === 'dead') {
       dead.add(id);
-      effects.push({ type: 'end_runtime', runtimeId: id }, { type: 'delete_bell', runtimeId: id });
+      cleanups.push({ type: 'end_runtime', runtimeId: id }, { type: 'delete_bell', runtimeId: id });
     } else if (found.taskArn)
-      effects.push({ type: 'stop_task', taskArn: found.taskArn, reason: 'Rouse: its agent has let it go' });
+      cleanups.push({ type: 'stop_task', taskArn: found.taskArn, reason: 'Rouse: its agent has let it go' });
   }
   const looked = new Set(due.map((runtime) => runtime.id));
   const retired = agent.retired
     .filter((runtime) => !dead.has(runtime.id))
     .map((runtime) => (looked.has(runtime.id) ? { ...runtime, checkMs: nowMs + againMs } : runtime));
   const dueAtMs = agent.dueAtMs !== undefined && agent.dueAtMs <= nowMs ? undefined : agent.dueAtMs;
-  return { decision: rearm(agent, { retired, dueAtMs: agent.status === 'paused' ? dueAtMs : agent.dueAtMs }), effects };
+  const decision = rearm(agent, { retired, dueAtMs: agent.status === 'paused' ? dueAtMs : agent.dueAtMs });
+  return { decision, cleanups };
 }

@@ -39,13 +39,13 @@ export async function stepRunning(sight: Sight): Promise<Step> {
 }
 
 function lost({ agent, runtime, nowMs }: Sight, proof: string): Step {
-  const effects = runtime
+  const cleanups = runtime
     ? ([
         { type: 'end_runtime', runtimeId: runtime.id },
         { type: 'delete_bell', runtimeId: runtime.id },
       ] as const)
     : [];
-  return { decision: runtimeLost(agent, proof, nowMs), effects: [...effects], again: true };
+  return { decision: runtimeLost(agent, proof, nowMs), cleanups: [...cleanups], again: true };
 }
 
 /** Something that a live shim would have done by now. */

@@ -17,6 +17,8 @@ export type Effect =
 /** What one look at an agent led to. `again`: its state has changed, look once more. */
 export interface Step {
   decision?: AgentDecision;
+  /** Done before the decision is committed: nobody would know of them afterwards, and they are right without it. */
+  cleanups?: Effect[];
   effects?: Effect[];
   again?: boolean;
 }

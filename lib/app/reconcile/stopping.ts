@@ -33,7 +33,7 @@ export async function stepStopping(sight: Sight): Promise<Step> {
 function dead({ agent, runtime, nowMs }: Sight, proof: string): Step {
   return {
     decision: stopped(agent, proof, true, nowMs),
-    effects: runtime
+    cleanups: runtime
       ? [
           { type: 'end_runtime', runtimeId: runtime.id },
           { type: 'delete_bell', runtimeId: runtime.id },

@@ -32,6 +32,8 @@ export async function stopRuntime(
   for (let round = 0; round < 6; round++) {
     const agent = await deps.agents.get(me.tenant, me.agentId, { strong: true });
     if (agent && agent.runtimeId !== me.id && agent.retired.some((runtime) => runtime.id === me.id)) {
+      // The answer to its goodbye was lost, and perhaps what follows from it.
+      await nudge(deps, me);
       return { stop: true, instructions: nothing };
     }
     if (agent?.runtimeId !== me.id) throw runtimeReplaced(me.id);
@@ -77,10 +79,18 @@ async function step(
   for (const task of left)
     if (isHeld(task) && task.runtimeId === me.id) await handBack(deps, task, by, sentences[reason]);
   await leave(deps, me, agent, reason, detail, by);
-  if (left.some((task) => task.status === 'queued' || isHeld(task)) || agent.wanted) {
-    await deps.queues.nudge([{ tenant: me.tenant, kind: 'agent', id: me.agentId }]);
-  }
+  // Who submitted before the head said that it has stopped told nobody: this look comes after that.
+  if (agent.wanted || (await hasTasks(deps, me))) await nudge(deps, me);
   return { stop: true, instructions: nothing };
+}
+
+async function hasTasks(deps: Deps, me: RuntimeIdentity): Promise<boolean> {
+  for await (const tasks of deps.tasks.queue(me.tenant, me.agentId, 1)) return tasks.length > 0;
+  return false;
+}
+
+function nudge(deps: Deps, me: RuntimeIdentity): Promise<void> {
+  return deps.queues.nudge([{ tenant: me.tenant, kind: 'agent', id: me.agentId }]);
 }
 
 async function leave(
@@ -101,6 +111,5 @@ async function leave(
   await deps.runtimes.ended(me.tenant, me.id);
   await deps.queues.deleteBell(me.id);
   // What a terminated agent stored is removed by reconcile.
-  if (decision.agent.status === 'terminated')
-    await deps.queues.nudge([{ tenant: me.tenant, kind: 'agent', id: me.agentId }]);
+  if (decision.agent.status === 'terminated') await nudge(deps, me);
 }

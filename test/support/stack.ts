@@ -58,6 +58,8 @@ export class TestStack {
   readonly logs: string[] = [];
   /** Asked before each AWS call of a function. */
   crash: Crash | undefined;
+  /** Awaited before each AWS call of a function: what else happens in that moment. */
+  meanwhile: ((call: FunctionCall) => Promise<void> | undefined) | undefined;
   key = '';
   private readonly invocation = new AsyncLocalStorage<{ die(): void; name: string }>();
   private randomCounter = 0;
@@ -206,7 +208,8 @@ export class TestStack {
     };
   }
 
-  private exchange(exchange: () => Promise<WireResponse>, call: FunctionCall): Promise<WireResponse> {
+  private async exchange(exchange: () => Promise<WireResponse>, call: FunctionCall): Promise<WireResponse> {
+    await this.meanwhile?.(call);
     const fate = this.crash?.(call);
     if (fate === undefined) return exchange();
     const invocation = this.invocation.getStore();

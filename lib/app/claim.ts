@@ -48,6 +48,8 @@ export interface Known {
   agent?: Agent;
   /** What the shim says that it runs. A task that it holds and does not know of was in an answer that got lost. */
   running?: readonly { taskId: string; fence: number }[];
+  /** How much the runtime can run at once, when the call is a repetition: what its lost answer brought is held already. */
+  repeatedWith?: { concurrency: number } | undefined;
 }
 
 interface View {
@@ -75,12 +77,9 @@ export async function claimTasks(
     await deps.agents.setWaiting(agent, true);
     view = await look(deps, me, slots, by);
   }
-  // The shim remembers the fences that it has seen, so one that it is just finishing is not run again.
-  const knows = (task: RunningTask) =>
-    known.running?.some((one) => one.taskId === task.id && one.fence === task.attempt) ?? true;
-  const lost = view.held.filter((task) => !knows(task)).slice(0, slots);
+  const { lost, free } = untold(view.held, slots, known);
   const claimed: ClaimedTask[] = [];
-  for (const task of view.claimable.slice(0, slots - lost.length)) {
+  for (const task of view.claimable.slice(0, free)) {
     const won = await tryClaim(deps, task, me, by);
     if (won) claimed.push(won);
   }
@@ -97,6 +96,19 @@ export async function claimTasks(
   if (stop) return stopOf(stop, view.cancel);
   const tasks = await Promise.all(lost.map(async (task) => ({ task, record: await recordOf(deps, task) })));
   return { tasks: [...tasks, ...claimed], cancel: view.cancel, stop: null, nextDueMs: view.nextDueMs };
+}
+
+/**
+ * The tasks that a runtime holds and perhaps does not know of, and the slots that are left beside them. The shim
+ * remembers the fences that it has seen, so one that it runs, or is just finishing, is not run again.
+ */
+function untold(held: RunningTask[], slots: number, { running, repeatedWith }: Known) {
+  if (slots === 0) return { lost: [], free: 0 };
+  if (repeatedWith) return { lost: held, free: Math.max(0, Math.min(slots, repeatedWith.concurrency - held.length)) };
+  const knows = (task: RunningTask) =>
+    running?.some((one) => one.taskId === task.id && one.fence === task.attempt) ?? true;
+  const lost = held.filter((task) => !knows(task)).slice(0, slots);
+  return { lost, free: slots - lost.length };
 }
 
 /** After its claims a runtime looks once more whether it may still go on; if not, it hands back what it has claimed. */

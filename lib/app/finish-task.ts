@@ -156,12 +156,14 @@ async function finish(
         : undefined;
       unwritten = [];
       const [after] = await Promise.all([commitTask(deps, live, decision, by), writing]);
-      return { status: after.status, settle: after };
+      return { status: after.status, settle: after, repeatedWith: undefined };
     }
-    return { status: await endedBefore(deps, me, grip, live), settle: live };
+    const status = await endedBefore(deps, me, grip, live);
+    return { status, settle: live, repeatedWith: await settingsOf(deps, agent) };
   });
   const settling = status.settle && isFinished(status.settle) ? deps.tasks.settle(status.settle) : undefined;
-  const [instructions] = await Promise.all([claimTasks(deps, me, slots, by, { agent }), settling]);
+  const { repeatedWith } = status;
+  const [instructions] = await Promise.all([claimTasks(deps, me, slots, by, { agent, repeatedWith }), settling]);
   return { status: status.status, instructions };
 }
 

@@ -1,17 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
-import { type AgentResource, ApiClient, type ProblemResource, type TaskResource } from './support/client.ts';
+import { describe, expect, test } from 'vitest';
+import type { AgentResource, ApiClient, ProblemResource, TaskResource } from './support/client.ts';
+import { sharedStack } from './support/shared-stack.ts';
 
-let stack: StartedStack;
 let api: ApiClient;
 let agent: AgentResource;
 
-beforeAll(async () => {
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
+sharedStack(async (_, client) => {
+  api = client;
   agent = await api.shell('cat');
 });
-afterAll(() => stack?.stop());
 
 /** Every refusal is a problem document with a code, a sentence and a request id. */
 async function refused(
@@ -75,7 +72,7 @@ describe('a key', () => {
   });
 
   test('that is missing is a 401 that says how to send one', async () => {
-    const response = await fetch(`${stack.apiUrl}/v1/agents`);
+    const response = await fetch(`${api.apiUrl}/v1/agents`);
     expect(response.status).toBe(401);
     expect(((await response.json()) as ProblemResource).detail).toContain('Authorization: Bearer');
   });

@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
-import { type AgentResource, ApiClient, type TaskResource } from './support/client.ts';
+import type { AgentResource, ApiClient, TaskResource } from './support/client.ts';
+import { sharedStack, timed } from './support/shared-stack.ts';
 
-let stack: StartedStack;
 let api: ApiClient;
 let folder: string;
 let agent: AgentResource;
@@ -13,15 +12,13 @@ let agent: AgentResource;
 /** The path of a module begins where the local stack was started. */
 const path = relative(process.cwd(), join(import.meta.dirname, 'fixtures', 'agent.mjs'));
 
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
-  agent = await api.agent({ driver: { type: 'module', path }, task: { maxAttempts: 1 } });
 });
-afterAll(async () => {
-  await stack?.stop();
-  rmSync(folder, { recursive: true, force: true });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+sharedStack(async (_, client) => {
+  api = client;
+  agent = await api.agent({ driver: { type: 'module', path }, task: { maxAttempts: 1 } });
 });
 
 describe('a module', () => {
@@ -71,11 +68,15 @@ describe('an idle agent', () => {
     return (Date.parse(stopping!.time) - Date.parse(finishedAt!)) / 1000;
   }
 
-  test('pauses when its idle time is over, or when the activity lease of its task ends, if that is later', async () => {
-    const [plain, leased] = await Promise.all([idleSeconds({}), idleSeconds({ activitySeconds: 3 })]);
-    expect(plain).toBeGreaterThanOrEqual(0.9);
-    expect(plain).toBeLessThan(2.5);
-    expect(leased).toBeGreaterThan(2.8);
-    expect(leased).toBeLessThan(6);
-  });
+  test(
+    'pauses when its idle time is over, or when the activity lease of its task ends, if that is later',
+    timed,
+    async () => {
+      const [plain, leased] = await Promise.all([idleSeconds({}), idleSeconds({ activitySeconds: 3 })]);
+      expect(plain).toBeGreaterThanOrEqual(0.9);
+      expect(plain).toBeLessThan(2.5);
+      expect(leased).toBeGreaterThan(2.8);
+      expect(leased).toBeLessThan(6);
+    },
+  );
 });

@@ -1,21 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
-import { type AgentResource, ApiClient } from './support/client.ts';
+import { describe, expect, test } from 'vitest';
+import type { AgentResource, ApiClient } from './support/client.ts';
+import { sharedStack } from './support/shared-stack.ts';
 
-let stack: StartedStack;
 let api: ApiClient;
 /** Its tasks' inputs are the scripts that it runs. */
 let scripts: AgentResource;
 let counter: AgentResource;
 
-beforeAll(async () => {
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
+sharedStack(async (_, client) => {
+  api = client;
   const once = { task: { maxAttempts: 1 }, concurrency: 4 };
   scripts = await api.agent({ driver: { type: 'command', command: ['sh'] }, ...once });
   counter = await api.agent({ driver: { type: 'command', command: ['wc', '-c'] }, ...once });
 });
-afterAll(() => stack?.stop());
 
 describe('an output', () => {
   test('that is small comes with the task', async () => {

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { localAdministrator } from '../../local/credentials.ts';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
-import { type AgentResource, ApiClient, type EventResource, type TaskResource } from './support/client.ts';
+import type { StartedStack } from '../../local/start/stack.ts';
+import type { AgentResource, ApiClient, EventResource, TaskResource } from './support/client.ts';
 import { isAlive, numbersIn } from './support/processes.ts';
+import { sharedStack, timed } from './support/shared-stack.ts';
 
 let stack: StartedStack;
 let api: ApiClient;
@@ -17,16 +18,15 @@ let pidsFile: string;
 /** A command is a direct child of its shim. */
 let shimFile: string;
 
-beforeAll(async () => {
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
+sharedStack(async (started, client) => {
+  stack = started;
+  api = client;
   agent = await api.agent({
     driver: { type: 'command', command: ['sh'] },
     cancelGraceSeconds: 1,
     task: { maxAttempts: 3, retry: { initialSeconds: 1, coefficient: 2, nonRetryable: ['exit_4', 'exit_75'] } },
   });
 });
-afterAll(() => stack?.stop());
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
@@ -90,7 +90,7 @@ describe('a time-out', () => {
 });
 
 describe('a failed attempt', () => {
-  test('is repeated by the policy, to the second, until its attempts are used up', async () => {
+  test('is repeated by the policy, to the second, until its attempts are used up', timed, async () => {
     const task = await api.run(agent, 'echo it broke >&2; exit 3');
     expect(task).toMatchObject({ status: 'failed', attempt: 3, failures: 3, error: { code: 'exit_3' } });
     expect(task.error?.message).toContain('it broke');
@@ -159,7 +159,8 @@ describe('a cancel', () => {
 });
 
 describe('a shim killed in the middle of a task', () => {
-  test('takes all of the task with it, which runs again elsewhere without blame', async () => {
+  test('takes all of the task with it, which runs again elsewhere without blame', timed, async () => {
+    const agent = await api.agent({ driver: { type: 'command', command: ['sh'] } });
     const script = `[ $ROUSE_ATTEMPT = 2 ] && { echo again; exit; }\n${family()}`;
     const task = await api.submit(agent, script);
     const pids = await familyOf(task);

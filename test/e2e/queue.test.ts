@@ -2,21 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
-import { type AgentResource, ApiClient } from './support/client.ts';
+import type { AgentResource, ApiClient } from './support/client.ts';
+import { sharedStack, timed } from './support/shared-stack.ts';
 
-let stack: StartedStack;
 let api: ApiClient;
 let folder: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
 });
-afterAll(async () => {
-  await stack?.stop();
-  rmSync(folder, { recursive: true, force: true });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+sharedStack((_, client) => {
+  api = client;
 });
 
 const held = async (template: object = {}): Promise<AgentResource> => {
@@ -59,7 +56,7 @@ describe('a queue', () => {
     expect(started.map(({ taskId }) => names.get(taskId!))).toEqual(['high', 'old', 'young', 'low']);
   });
 
-  test('keeps a task until its time has come, to the second, also while its agent is paused', async () => {
+  test('keeps a task until its time has come, to the second, also while its agent is paused', timed, async () => {
     const agent = await api.agent({ driver: { type: 'command', command: ['sh'] } });
     const notBeforeMs = Date.now() + 1500;
     const task = await api.submit(agent, 'true', { notBefore: new Date(notBeforeMs).toISOString() });

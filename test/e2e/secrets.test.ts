@@ -1,22 +1,21 @@
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { localAdministrator } from '../../local/credentials.ts';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
+import type { StartedStack } from '../../local/start/stack.ts';
 import type { ObservedCall } from '../../local/wire.ts';
-import { ApiClient, type TaskResource } from './support/client.ts';
+import type { TaskResource } from './support/client.ts';
+import { sharedStack } from './support/shared-stack.ts';
 
 const secret = 'correct-horse-battery-staple';
 
 let stack: StartedStack;
-let api: ApiClient;
 let task: TaskResource;
 let events: string;
 const calls: ObservedCall[] = [];
 
 /** A stack in which an agent with a secret has done a task. */
-beforeAll(async () => {
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
+sharedStack(async (started, api) => {
+  stack = started;
   stack.aws.observe((call) => calls.push(call));
   const name = '/rouse-agent/e2e';
   const ssm = new SSMClient({ region: 'us-east-1', endpoint: stack.awsEndpointUrl, credentials: localAdministrator });
@@ -28,7 +27,6 @@ beforeAll(async () => {
   task = await api.run(agent, 'x');
   events = JSON.stringify(await api.eventsWith(agent, 'task.succeeded', [task]));
 });
-afterAll(() => stack?.stop());
 
 /** What would let somebody act as the shim, the functions or the administrator. */
 function keysOf(issued: readonly ObservedCall[]): string[] {

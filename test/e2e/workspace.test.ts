@@ -2,22 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type StartedStack, startStack } from '../../local/start/stack.ts';
-import { type AgentResource, ApiClient } from './support/client.ts';
+import type { AgentResource, ApiClient } from './support/client.ts';
 import { isAlive, numbersIn } from './support/processes.ts';
+import { sharedStack } from './support/shared-stack.ts';
 
-let stack: StartedStack;
 let api: ApiClient;
 let folder: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
-  stack = await startStack({ port: 0 });
-  api = new ApiClient(stack);
 });
-afterAll(async () => {
-  await stack?.stop();
-  rmSync(folder, { recursive: true, force: true });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+sharedStack((_, client) => {
+  api = client;
 });
 
 /** Its tasks' inputs are the scripts that it runs. */

@@ -28,7 +28,9 @@ export function encodeCursor(cursor: Cursor): string {
   return Buffer.from(JSON.stringify(cursor), 'utf8').toString('base64url');
 }
 
-const cursorValue = z.record(z.string(), z.union([z.string(), z.number()]));
+/** Positions are ids, names, numbers and what is made of them; no store has to be asked about anything else. */
+const position = z.string().regex(/^[\x21-\x7e]{1,256}$/);
+const cursorValue = z.record(z.string(), z.union([position, z.number()]));
 
 /** Decodes a cursor; anything that this API did not make is refused. */
 export const cursor = z

@@ -5,8 +5,8 @@ import type { Logger } from '../lib/app/ports.ts';
 export class Hopeless extends Error {}
 
 /**
- * Handles the records of an SQS batch and reports those that failed, so that only they come again. A FIFO queue's batch
- * stops at its first failure and reports all that follow: order is kept.
+ * Handles the records of an SQS batch and reports those that failed, so that only they come again. In a FIFO queue's
+ * batch a group stops at its first failure, which keeps its order; other groups must not wait for it.
  */
 export async function eachRecord(
   event: SQSEvent,
@@ -16,8 +16,12 @@ export async function eachRecord(
   const isFifo = event.Records[0]?.eventSourceARN.endsWith('.fifo') ?? false;
   const failed: string[] = [];
   if (isFifo) {
+    const stopped = new Set<string | undefined>();
     for (const record of event.Records) {
-      if (failed.length > 0 || !(await succeeds(record, log, handle))) failed.push(record.messageId);
+      const group = record.attributes.MessageGroupId;
+      if (!stopped.has(group) && (await succeeds(record, log, handle))) continue;
+      stopped.add(group);
+      failed.push(record.messageId);
     }
   } else {
     const results = await Promise.all(event.Records.map((record) => succeeds(record, log, handle)));

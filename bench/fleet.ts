@@ -4,7 +4,7 @@ import type { TaskTimes, Watcher } from './watcher.ts';
 
 /** A day: nothing of the benchmark pauses unless it is meant to. */
 const neverIdleSeconds = 86_400;
-/** Agents that are created at once. */
+/** Agents that start at once: each is a new process, which a machine of two cores has to start besides all else. */
 const atOnce = 5;
 
 /** The driver does next to nothing, so what is measured is all Rouse. */
@@ -34,15 +34,19 @@ export class Fleet {
   /** Agents that have done a task each, and wait for a ring. */
   async warmAgents(template: string, count: number): Promise<string[]> {
     const ids: string[] = [];
-    for (let made = 0; made < count; made += atOnce) {
-      const some = Array.from({ length: Math.min(atOnce, count - made) }, () => this.createAgent(template));
+    while (ids.length < count) {
+      const some = Array.from({ length: Math.min(atOnce, count - ids.length) }, () => this.warmAgent(template));
       ids.push(...(await Promise.all(some)));
     }
-    const tasks = await Promise.all(ids.map((id) => this.submit(id)));
-    await Promise.all(tasks.map((taskId) => this.watcher.finished(taskId, this.signal)));
-    await Promise.all(ids.map((id) => this.watcher.until(id, (agent) => agent.waiting, this.signal)));
     await this.quiet();
     return ids;
+  }
+
+  private async warmAgent(template: string): Promise<string> {
+    const id = await this.createAgent(template);
+    await this.run(id);
+    await this.watcher.until(id, (agent) => agent.waiting, this.signal);
+    return id;
   }
 
   async createAgent(template: string): Promise<string> {

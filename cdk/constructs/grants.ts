@@ -118,6 +118,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       allow(['sts:AssumeRole', 'sts:TagSession'], [granted.agentCredentials.role.roleArn]),
       onParameters(['ssm:GetParameter'], granted.tokenKeyParameter),
       onObjects('GetObject', 'agents/*', 'tasks/*', 'uploads/*'),
+      onObjects('DeleteObject', 'agents/*'),
       onObjects('PutObject', 'tasks/*'),
       listTasks,
     ],

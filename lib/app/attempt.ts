@@ -6,6 +6,7 @@ import { type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { type Grip, heldTask, outputKey } from './finish-task.ts';
 import { Conflict, type LogLine } from './ports.ts';
+import { pruneGenerations } from './prune-generations.ts';
 
 /** What a shim reports while an attempt runs: that it lives, what it prints, what it has saved. */
 
@@ -67,15 +68,22 @@ export async function commitGeneration(
   const current = agent.workspace;
   if (current?.manifestSha256 === saved.manifestSha256 && current.generation === saved.generation) return;
   refuseGap(current?.generation ?? null, saved);
-  await verify(deps, me, saved);
+  const packs = await verify(deps, me, saved);
   const { generation: number, ...rest } = saved;
-  await deps.generations.put(me.tenant, me.agentId, { ...rest, number, runtimeId: me.id, createdMs: deps.now() });
-  await retried(async () => {
+  await deps.generations.put(me.tenant, me.agentId, {
+    ...rest,
+    number,
+    packs,
+    runtimeId: me.id,
+    createdMs: deps.now(),
+  });
+  const after = await retried(async () => {
     const now = await enrolledAgent(deps, me);
     refuseGap(now.workspace?.generation ?? null, saved);
     const { parent: _parent, ...workspace } = saved;
-    await commitAgent(deps, now, saveWorkspace(now, workspace, deps.now()), by);
+    return commitAgent(deps, now, saveWorkspace(now, workspace, deps.now()), by);
   });
+  await pruneGenerations(deps, after);
 }
 
 function refuseGap(current: number | null, saved: SavedGeneration): void {
@@ -88,7 +96,8 @@ interface Manifest {
   packs: { key: string; bytes: number }[];
 }
 
-async function verify(deps: Deps, me: RuntimeIdentity, saved: SavedGeneration): Promise<void> {
+/** @returns the keys of its packs */
+async function verify(deps: Deps, me: RuntimeIdentity, saved: SavedGeneration): Promise<string[]> {
   const refuse = (why: string) =>
     new RouseError('workspace_unverified', `Generation ${saved.generation} is not taken: ${why}.`);
   const own = `agents/${me.tenant}/${me.agentId}/`;
@@ -106,6 +115,7 @@ async function verify(deps: Deps, me: RuntimeIdentity, saved: SavedGeneration): 
     if (object?.bytes !== pack.bytes)
       throw refuse(`the pack ${pack.key} has ${object?.bytes ?? 'no'} bytes instead of ${pack.bytes}`);
   }
+  return manifest.packs.map((pack) => pack.key);
 }
 
 function readManifest(body: Uint8Array): Manifest | undefined {

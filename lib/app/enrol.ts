@@ -36,8 +36,10 @@ export async function enrolRuntime(deps: Deps, tokenKey: string, request: EnrolR
   if (!runtime || runtime.agentId !== request.agentId) throw refused('it is not known');
   const taskArn = await provenTask(deps, runtime, request);
   const nonceHash = hash(request.nonce);
-  if (runtime.nonceHash === undefined) await deps.runtimes.enrolled(runtime, nonceHash, taskArn, deps.now());
-  else if (!same(runtime.nonceHash, nonceHash)) throw refused('it has enrolled before, with another nonce');
+  const isFirst =
+    runtime.nonceHash === undefined && (await deps.runtimes.enrolled(runtime, nonceHash, taskArn, deps.now()));
+  const known = isFirst ? nonceHash : (await deps.runtimes.get(runtime.tenant, runtime.id))?.nonceHash;
+  if (!known || !same(known, nonceHash)) throw refused('it has enrolled before, with another nonce');
   const [agent, issued] = await Promise.all([takeIn(deps, runtime, by), issue(deps, tokenKey, runtime)]);
   return { agent, runtime, settings: await settingsOfRuntime(deps, agent, runtime), ...issued };
 }

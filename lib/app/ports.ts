@@ -208,7 +208,8 @@ export interface Runtimes {
   /** Notes that ECS does not know its task, or that it does again. */
   setMissing(runtime: Runtime, sinceMs: number | undefined): Promise<void>;
   launched(runtime: Runtime, taskArn: string, nowMs: number): Promise<void>;
-  enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<void>;
+  /** Notes who has enrolled; false if it was another, at the same moment. */
+  enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<boolean>;
   ended(tenant: string, runtimeId: string): Promise<void>;
   /** Keeps the newest observation; false when it is an old one. */
   observe(tenant: string, runtimeId: string, observation: Observation): Promise<boolean>;
@@ -279,6 +280,8 @@ export interface Generation {
   manifestSha256: string;
   bytes: number;
   files: number;
+  /** Keys of the packs that it is made of; others may be made of them too. */
+  packs: string[];
   runtimeId: string;
   createdMs: number;
 }
@@ -287,6 +290,7 @@ export interface Generations {
   put(tenant: string, agentId: string, generation: Generation): Promise<void>;
   /** Newest first. */
   page(tenant: string, agentId: string, limit: number, before: number | undefined): Promise<Page<Generation>>;
+  delete(tenant: string, agentId: string, number: number): Promise<void>;
   /** Removes the rows of all of an agent's generations. */
   deleteAll(tenant: string, agentId: string): Promise<void>;
 }

@@ -24,6 +24,11 @@ export class GenerationStore implements Generations {
     return { items: page, next: items.length > limit ? String(page.at(-1)?.number) : undefined };
   }
 
+  async delete(tenant: string, agentId: string, number: number): Promise<void> {
+    const Key = generationKey(tenant, agentId, number);
+    await this.table.client.send(new DeleteCommand({ TableName: this.table.name, Key }));
+  }
+
   async deleteAll(tenant: string, agentId: string): Promise<void> {
     const pk = agentPartition(tenant, agentId);
     for (;;) {

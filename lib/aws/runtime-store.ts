@@ -50,8 +50,9 @@ export class RuntimeStore implements Runtimes {
     if (!done) await this.update(runtime, { taskArn, launchedMs: nowMs }, { taskArn: undefined });
   }
 
-  async enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<void> {
-    await this.update(runtime, { status: 'enrolled', nonceHash, taskArn, enrolledMs: nowMs }, {});
+  enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<boolean> {
+    const changes = { status: 'enrolled', nonceHash, taskArn, enrolledMs: nowMs };
+    return this.update(runtime, changes, { nonceHash: undefined });
   }
 
   async ended(tenant: string, runtimeId: string): Promise<void> {

@@ -181,6 +181,7 @@ describe('generations', () => {
     manifestSha256: 'aa',
     bytes: 10,
     files: 1,
+    packs: [],
     runtimeId,
     createdMs: nowMs,
   });

@@ -55,6 +55,7 @@ const grants: Record<FunctionName, string[]> = {
     '{AgentCredentialsRole.Arn}: sts:AssumeRole sts:TagSession',
     'ssm:~:parameter/rouse/token-key: ssm:GetParameter',
     ...['agents', 'tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
+    `${bucket}/agents/*: s3:DeleteObject`,
     `${bucket}/tasks/*: s3:PutObject`,
     `${clusterInstances}: ecs:ListTasks`,
   ],

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { signIdentity } from '../../agent/identity.ts';
 import type {
@@ -93,6 +95,7 @@ export class SimulatedShim implements RunningContainer {
   private bell: SQSClient | undefined;
   private idleSinceMs = 0;
   private stopping = false;
+  private generation: number | undefined;
   private draining = false;
 
   constructor(stack: TestStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
@@ -262,6 +265,31 @@ export class SimulatedShim implements RunningContainer {
     await this.obey(answer.instructions);
   }
 
+  /** Saves a generation whose files are all in packs of these names; new ones are uploaded. @returns its number */
+  async saveWorkspace(packs: string[]): Promise<number> {
+    const { storage, credentials } = this.enrolment!;
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+    const s3 = new S3Client({
+      region: this.stack.aws.region,
+      credentials: { accessKeyId, secretAccessKey, sessionToken },
+      requestHandler: this.stack.aws.requestHandler(),
+      forcePathStyle: true,
+    });
+    const put = (Key: string, Body: string) => s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key, Body }));
+    const parent = this.generation ?? this.enrolment!.workspace?.generation ?? null;
+    const generation = (parent ?? 0) + 1;
+    const keyOf = (name: string) => `${storage.writePrefix}packs/${name}`;
+    for (const name of packs) await put(keyOf(name), name);
+    const manifest = JSON.stringify({ packs: packs.map((name) => ({ key: keyOf(name), bytes: name.length })) });
+    const manifestKey = `${storage.writePrefix}generations/${generation}/manifest.json`;
+    await put(manifestKey, manifest);
+    const manifestSha256 = createHash('sha256').update(manifest).digest('hex');
+    const bytes = packs.join('').length;
+    await this.post('workspace', { generation, parent, manifestKey, manifestSha256, bytes, files: packs.length });
+    this.generation = generation;
+    return generation;
+  }
+
   private everySecondTick(): void {
     let beats = 0;
     const tick = () => {
@@ -321,7 +349,7 @@ export class SimulatedShim implements RunningContainer {
   }
 
   /** Posts until there is an answer: network errors, 429 and 5xx are tried again. */
-  private async post<T>(route: string, body: unknown): Promise<T> {
+  async post<T>(route: string, body: unknown): Promise<T> {
     for (let tries = 0; ; tries++) {
       if (!this.alive) return new Promise(() => {});
       const answer = await this.stack.aws.request({

@@ -20,6 +20,12 @@ const bytes = z.int().min(0);
 const nonce = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, { error: 'The nonce is not the base64 of 32 bytes.' });
 const progress = z.unknown().refine((value) => jsonBytes(value) <= 4096, 'At most 4096 bytes of JSON are allowed.');
 
+/** What may be sent on to STS as it is. */
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,128}$/, rule('the name of a header is allowed'));
+const headerValue = z
+  .string()
+  .regex(/^[\x20-\x7e]{0,8192}$/, rule('up to 8192 printable ASCII characters are allowed'));
+
 export const enrollBody = z
   .strictObject({
     runtimeId: id('runtime'),
@@ -28,7 +34,7 @@ export const enrollBody = z
     nonce,
     identity: z.strictObject({
       url: z.string().max(2048),
-      headers: z.record(z.string().max(128), z.string().max(8192)),
+      headers: z.record(headerName, headerValue),
       body: z.literal('Action=GetCallerIdentity&Version=2011-06-15'),
     }),
   })

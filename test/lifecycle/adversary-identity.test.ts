@@ -46,3 +46,14 @@ test('a role of the same name in another account does not enrol', async () => {
   expect(await client.agent(agent.id)).toMatchObject({ status: 'starting' });
   expect(await adversary.enrol(adversary.taskRoleArn)).toMatchObject({ status: 200 });
 });
+
+test('of two that enrol at the same moment one has the runtime', async () => {
+  stack.fleet.onStart = () => false;
+  await client.submit(agent.id, 'x');
+  await stack.until(() => stack.fleet.shims.length === 1, 30, 'the container');
+  await stack.advance(5);
+  const adversary = new Adversary(stack, stack.fleet.newest);
+  const nonces = ['one', 'two', 'three'].map((text) => Buffer.alloc(32, text).toString('base64'));
+  const answers = await Promise.all(nonces.map((nonce) => adversary.enrol(adversary.taskRoleArn, nonce)));
+  expect(answers.map((answer) => answer.status).sort()).toEqual([200, 401, 401]);
+});

@@ -92,3 +92,26 @@ test('an agent that can not be looked at does not keep others waiting', async ()
   const task = await client.submit(other.id, 'y');
   expect(await client.reaches(task.id, 'succeeded')).toBeLessThan(20);
 });
+
+test('a cancel is enforced on an agent that waits for its tasks before it stops', async () => {
+  stack.fleet.program = () => new Promise(() => {});
+  await stack.call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
+  await client.becomes(agent.id, 'running');
+  // A task is claimed after the pause has seen that nothing runs, and before it is committed.
+  let task: TaskResource | undefined;
+  stack.meanwhile = async (call) => {
+    if (!isCall(call, 'api', 'UpdateItem', 'agent.stopping')) return;
+    stack.meanwhile = undefined;
+    task = await client.submit(agent.id, 'x');
+    for (let i = 0; i < 500; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await stack.call('POST', `/v1/agents/${agent.id}/pause`, { hold: true }, 202);
+  await stack.advance(1);
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'stopping', tasks: { running: 1 } });
+
+  // The shim goes on and on with it, and says so.
+  Object.assign(stack.fleet.newest, { cancel: () => {} });
+  await stack.call('POST', `/v1/tasks/${task!.id}/cancel`, undefined, 202);
+  await client.reaches(task!.id, 'cancelled', 400);
+  expect(stack.fleet.living).toEqual([]);
+});

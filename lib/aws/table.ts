@@ -92,9 +92,9 @@ export class Table {
       after?: string | undefined;
     },
   ): Promise<Item[]> {
-    // A key is never empty, so without a prefix the lowest printable one begins the range.
-    const low = options.after === undefined ? prefix || '!' : `${options.after}\u0000`;
-    const high = options.before ?? `${prefix}\uffff`;
+    // Our keys are of characters between "!" and "~", both left out, and none is the beginning of another.
+    const low = options.after === undefined ? prefix || '!' : `${options.after}!`;
+    const high = options.before ?? `${prefix}~`;
     const items: Item[] = [];
     let start: Item | undefined;
     // One call reads 1 MB at most, which large rows fill before the limit is reached.

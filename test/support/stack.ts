@@ -47,6 +47,8 @@ export type Crash = (call: FunctionCall) => 'before' | 'after' | undefined;
 
 export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays'> {
   seed?: string;
+  /** Variables that every function gets instead of the template's. */
+  env?: Record<string, string>;
 }
 
 /** The deployed stack in this process: real handlers, real SDK clients, a clock that a test moves, simulated shims. */
@@ -64,6 +66,7 @@ export class TestStack {
   private readonly invocation = new AsyncLocalStorage<{ die(): void; name: string }>();
   private randomCounter = 0;
   private readonly seed: string;
+  private readonly env: Record<string, string>;
 
   static async start(options: StackOptions = {}): Promise<TestStack> {
     const clock = new ManualClock();
@@ -76,18 +79,19 @@ export class TestStack {
       log: (line) => stack?.logs.push(line),
       ...(options.taskDelays ? { taskDelays: options.taskDelays } : {}),
     });
-    stack = new TestStack(aws, clock, fleet, options.seed ?? 'seed');
+    stack = new TestStack(aws, clock, fleet, options);
     await aws.deploy(readAssembly(inject('assembly')));
     await stack.sweep();
     stack.key = aws.ssm.value('/rouse/admin-key') ?? '';
     return stack;
   }
 
-  private constructor(aws: EmbeddedAws, clock: ManualClock, fleet: SimulatedFleet, seed: string) {
+  private constructor(aws: EmbeddedAws, clock: ManualClock, fleet: SimulatedFleet, options: StackOptions) {
     this.aws = aws;
     this.clock = clock;
     this.fleet = fleet;
-    this.seed = seed;
+    this.seed = options.seed ?? 'seed';
+    this.env = options.env ?? {};
   }
 
   /** Runs the one-minute sweep now. */
@@ -183,7 +187,7 @@ export class TestStack {
   private worldOf(definition: FunctionDefinition, name: string): World {
     const { aws } = this;
     return {
-      env: { ...definition.environment, AWS_REGION: aws.region },
+      env: { ...definition.environment, ...this.env, AWS_REGION: aws.region },
       client: {
         requestHandler: aws.requestHandler((exchange, request) => this.exchange(exchange, { function: name, request })),
         credentials: aws.roleCredentials(definition.roleArn, name),

@@ -7,12 +7,12 @@ const mostSubmits = 64;
 
 /** Submits another task for an agent whenever one of its tasks has ended. */
 export class Feeder {
-  submitted = 0;
   finished = 0;
   private readonly fleet: Fleet;
   private readonly progress = new EventEmitter<{ step: [] }>();
   private readonly stopWatching: () => void;
   private readonly waiting: string[] = [];
+  private submitted = 0;
   private given = 0;
   private submitting = 0;
   private feeding = true;

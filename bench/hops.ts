@@ -6,16 +6,19 @@ interface SeenCall {
   atMs: number;
 }
 
-/** The path of one task, told by the AWS calls that are answered on it. */
+/** The path of one task, told by the AWS calls on it. */
 export class Hops {
   private calls: SeenCall[] = [];
   /** Ends it. */
   readonly close: () => void;
 
   constructor(aws: EmbeddedAws) {
-    this.close = aws.observe(({ service, operation, output }) => {
+    const recorder = aws.lambda.definitions().find(({ logicalId }) => logicalId.includes('Record'))?.name ?? '';
+    this.close = aws.observe(({ service, operation, output, principal }) => {
       const messages = (output as { Messages?: unknown[] } | undefined)?.Messages?.length ?? 0;
       if (operation === 'ReceiveMessage' && messages === 0) return;
+      // These happen beside the path: nobody waits for them.
+      if (operation === 'DeleteMessageBatch' || principal?.endsWith(`/${recorder}`)) return;
       this.calls.push({ what: `${service} ${operation}`, atMs: performance.now() });
     });
   }

@@ -11,7 +11,7 @@ export interface LatencySamples {
   submitToFinished: number[];
   /** The parts of {@link submitToStarted}, in their order, and what follows until the task has finished. */
   hops: Record<string, number[]>;
-  /** Calls of AWS between the submit and the claim, whether one after the other or not. */
+  /** Calls of AWS between the submit and the claim, one after the other. */
   callsToStarted: number[];
 }
 

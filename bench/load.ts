@@ -56,7 +56,7 @@ export async function measureSparse(
 
 /**
  * Agents whose queues never are empty: as soon as a task ends, another is submitted.
- * @param tasks counted, once the queues are full and each agent has ended one on average
+ * @param tasks counted, once the queues are full and each agent has ended two on average
  */
 export async function measureBusy(
   fleet: Fleet,
@@ -67,12 +67,13 @@ export async function measureBusy(
 ): Promise<BusyLoad> {
   const feeder = new Feeder(fleet, watcher);
   for (let depth = 0; depth < queueDepth; depth++) for (const agentId of agentIds) feeder.feed(agentId);
-  await feeder.until(agentIds.length * queueDepth, agentIds.length);
+  await feeder.until(agentIds.length * queueDepth, agentIds.length * 2);
   const end = meter.open();
-  const { submitted, finished } = feeder;
+  const { finished } = feeder;
+  const { accepted } = watcher;
   const startMs = performance.now();
   await feeder.until(0, finished + tasks);
-  const [submits, ends] = [feeder.submitted - submitted, feeder.finished - finished];
+  const [submits, ends] = [watcher.accepted - accepted, feeder.finished - finished];
   const seconds = (performance.now() - startMs) / 1000;
   const { usage, logBytes } = await end();
   await feeder.drain();

@@ -5,7 +5,7 @@ import { prices } from './prices.ts';
 import { median } from './statistics.ts';
 import { perMillion, type Spread, type Summary, summaryOf } from './summary.ts';
 import { number, table } from './table.ts';
-import type { ActorUsage, Requests, Usage } from './usage.ts';
+import { type ActorUsage, type Requests, type Usage, withDurationsOf } from './usage.ts';
 
 /** The report as text, and what it says as data. */
 export function render(figures: Figures): { text: string; summary: Summary } {
@@ -53,9 +53,9 @@ function times({ latency }: Figures, summary: Summary): string {
     ]),
     '  Where it goes (medians)',
     table([['', 'ms', '× PutItem'], ...hops]),
-    `  Up to the start there are ${summary.callsToStarted} AWS calls, nearly all of them one after the other, and two requests to`,
-    '  the HTTP API. The rest of the time is that client, AWS, functions and shims share the cores of one machine, and',
-    '  that each request crosses processes or threads twice. On AWS a wake also waits for Fargate: half a minute or so.',
+    `  Up to the start there are ${summary.callsToStarted} AWS calls one after the other: as PutItems, ${(summary.callsToStarted * putItem.p50).toFixed(0)} ms of it.`,
+    '  The rest is two requests to the HTTP API, each through a function in a thread of its own, and that client, AWS,',
+    '  functions and shims share the cores of one machine. On AWS a wake also waits for Fargate, half a minute or so.',
   ].join('\n');
 }
 
@@ -74,10 +74,11 @@ function throughput({ busy }: Figures): string {
 }
 
 function bill({ busy, sparse }: Figures, summary: Summary): string {
-  const columns: [string, TaskShare][] = [
-    ...busy.map((load): [string, TaskShare] => [`busy, ${load.agents} agent${load.agents === 1 ? '' : 's'}`, load]),
-    ['sparse', sparse],
-  ];
+  const columns: [string, TaskShare][] = busy.map((load) => [
+    `busy, ${load.agents} agent${load.agents === 1 ? '' : 's'}`,
+    { ...load, usage: withDurationsOf(load.usage, busy[0]?.usage ?? {}) },
+  ]);
+  columns.push(['sparse', sparse]);
   const bills = columns.map(([, share]) => perMillion(share));
   const lines = chargeNames.map((name) => [name, ...bills.map((one) => dollars(one[name]))]);
   const byMean = summary.dollarsByMean;
@@ -86,7 +87,8 @@ function bill({ busy, sparse }: Figures, summary: Summary): string {
     table([['', ...columns.map(([name]) => name)], ...lines, ['sum', ...bills.map((one) => dollars(totalOf(one)))]]),
     `  GB-seconds are the median durations measured here × memory. Here a call of DynamoDB takes ${summary.milliseconds.putItem.p50.toFixed(1)} ms with a`,
     '  share of two cores, in AWS some milliseconds of network; neither is the other. By the means, which contain the',
-    `  stalls of this machine, the sums are $${byMean.busy.toFixed(2)} (busy, 1 agent) and $${byMean.sparse.toFixed(2)} (sparse).`,
+    `  stalls of this machine, the sums are $${byMean.busy.toFixed(2)} (busy, 1 agent) and $${byMean.sparse.toFixed(2)} (sparse). With many agents`,
+    '  the durations of one are taken: theirs are mostly the wait for a core, which AWS has not.',
     '  The recorder gets its batches every 250 ms, as Lambda polls a stream: the faster the tasks, the more share one.',
     `  With tasks of some seconds a busy agent's sum is $${summary.dollarsBusySlow.toFixed(2)}.`,
     '  Containers (Fargate) and what is stored come on top. Free tiers are not taken off.',
@@ -129,6 +131,8 @@ function requests({ busy, sparse }: Figures): string {
   return [
     'Requests per task by who makes them, the dearest first (invocations with their GB-seconds and HTTP requests)',
     table([heading, ...rows]),
+    '  A row in an index takes two write units to put and two to delete, and one to change what is no key. A write that',
+    '  its condition refuses takes one. DynamoDB reads of Lambda from the stream, ECS and STS are free.',
   ].join('\n');
 }
 

@@ -2,7 +2,7 @@ import { type Bill, billOf, totalOf } from './billing.ts';
 import type { TaskShare } from './load.ts';
 import type { Figures } from './main.ts';
 import { mean, median, percentile } from './statistics.ts';
-import { requestCount, type Usage, without } from './usage.ts';
+import { requestCount, type Usage, withDurationsOf, without } from './usage.ts';
 
 /** Milliseconds. */
 export interface Spread {
@@ -26,7 +26,7 @@ export interface Summary {
   timesPutItem: { submitToStarted: number; submitToFinished: number };
   callsToStarted: number;
   tasksPerSecond: Record<string, number>;
-  dollarsPerMillion: { busy: Bill; busyOf50: Bill; sparse: Bill };
+  dollarsPerMillion: { busy: Bill; busyOfMany: Bill; sparse: Bill };
   /** The same with the means of the functions' durations, which contain this machine's stalls. */
   dollarsByMean: { busy: number; sparse: number };
   /** Busy, with tasks so long that the recorder gets nothing together. */
@@ -59,7 +59,11 @@ export function summaryOf(figures: Figures): Summary {
     },
     callsToStarted: median(latency.callsToStarted),
     tasksPerSecond: Object.fromEntries(busy.map(({ agents, tasksPerSecond }) => [agents, tasksPerSecond])),
-    dollarsPerMillion: { busy: perMillion(one), busyOf50: perMillion(many), sparse: perMillion(sparse) },
+    dollarsPerMillion: {
+      busy: perMillion(one),
+      busyOfMany: perMillion({ ...many, usage: withDurationsOf(many.usage, one.usage) }),
+      sparse: perMillion(sparse),
+    },
     dollarsByMean: { busy: totalOf(perMillion(byMean(one))), sparse: totalOf(perMillion(byMean(sparse))) },
     dollarsBusySlow: totalOf(perMillion({ ...one, usage: { ...one.usage, record: sparse.usage.record! } })),
     requestsPerTask: { oneAgent: requests(one), manyAgents: requests(many), sparse: requests(sparse) },

@@ -51,3 +51,13 @@ export function requestCount(usage: Usage): number {
     0,
   );
 }
+
+/** A usage with the durations of another: of one that was measured while the machine was not overloaded. */
+export function withDurationsOf(usage: Usage, other: Usage): Usage {
+  return Object.fromEntries(
+    Object.entries(usage).map(([actor, used]) => {
+      const { medianMs, meanMs } = other[actor] ?? used;
+      return [actor, { ...used, medianMs, meanMs }];
+    }),
+  );
+}

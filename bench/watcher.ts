@@ -11,6 +11,8 @@ export interface TaskTimes {
 
 /** Sees tasks and agents change by their writes in the state table, so that watching asks nothing of the API. */
 export class Watcher {
+  /** Tasks whose row was written. */
+  accepted = 0;
   private readonly times = new Map<string, Partial<TaskTimes>>();
   private readonly changes = new EventEmitter<{ finished: [taskId: string, agentId: string]; agent: [] }>();
   private readonly agents = new Map<string, { status: string; waiting: boolean }>();
@@ -65,7 +67,10 @@ export class Watcher {
     const times = this.times.get(id) ?? {};
     this.times.set(id, times);
     const nowMs = performance.now();
-    if (isNew) times.queuedMs = nowMs;
+    if (isNew) {
+      times.queuedMs = nowMs;
+      this.accepted += 1;
+    }
     if (status === 'running') times.startedMs ??= nowMs;
     if (status === 'succeeded') {
       times.finishedMs ??= nowMs;

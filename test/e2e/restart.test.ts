@@ -70,7 +70,7 @@ const program = () => `
   read word; echo $word >> ${noted('runs')}
   echo $PPID > ${noted('shim')}; echo $$ >> ${noted('pids')}
   sleep 300 & echo $! >> ${noted('pids')}
-  [ $word = waits ] && until [ -e ${noted('go')} ]; do sleep 0.05; done
+  [ $word = waits ] && until [ -e ${noted('go')} ] || [ ! -d ${root} ]; do sleep 0.05; done
   kill $!; echo $word done`;
 
 async function endsOf(api: ApiClient, tasks: TaskResource[]): Promise<TaskResource[]> {
@@ -118,6 +118,20 @@ test('after a SIGKILL of the server, tasks that ran and tasks that waited finish
   const current = numbersIn(noted('shim'))[0];
   expect(current === shim || !isAlive(shim!)).toBe(true);
   expect(numbersIn(noted('pids')).filter(isAlive)).toEqual([]);
+});
+
+test('after a SIGKILL of the server in the middle of a launch, the launch goes on at once', limit, async () => {
+  const before = await start();
+  const agent = await before.shell('cat');
+  const task = await before.submit(agent, 'hello');
+  await before.until(
+    'the decision to launch',
+    () => before.agentNow(agent),
+    ({ status }) => status === 'starting',
+  );
+  await end('SIGKILL');
+  const after = await start();
+  expect(await after.finished(task)).toMatchObject({ status: 'succeeded', output: 'hello', failures: 0 });
 });
 
 test('Ctrl-C ends the server, the shims, and all that they have started', limit, async () => {

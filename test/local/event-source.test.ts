@@ -131,6 +131,27 @@ describe('a queue', () => {
     expect(await left()).toBe(0);
   });
 
+  it('gives what an ended process was delivering to the next one at once', async () => {
+    const seen: string[] = [];
+    const { send, settled, left, mappings, environment, services, handle } = await withQueue(
+      () => {
+        throw new Error('The process ends.');
+      },
+      { FifoQueue: 'true', VisibilityTimeout: '180' },
+    );
+    await send('one', 'group');
+    await send('two', 'group');
+    await settled();
+    mappings.close();
+    handle((event) => void seen.push(...bodies(event)));
+    const next = mappingsOn(environment, services);
+    next.define({ id: 'queue', eventSourceArn: services.sqs.queueArn('work.fifo'), functionArn });
+    next.startAll();
+    await settled();
+    expect(seen).toEqual(['one', 'two']);
+    expect(await left()).toBe(0);
+  });
+
   it('travels in batches', async () => {
     const seen: string[][] = [];
     const { sdk, QueueUrl, settled } = await withQueue((event) => void seen.push(bodies(event)), {}, { batchSize: 4 });

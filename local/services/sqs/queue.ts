@@ -171,6 +171,18 @@ export class Queue {
     this.announce();
   }
 
+  /** Makes visible at once what was received and not deleted. */
+  returnInFlight(): void {
+    this.refresh();
+    for (const key of [...this.inFlight]) {
+      const message = this.messages.get(key)!;
+      message.visibleAtMs = this.clock.now();
+      this.messages.set(key, message);
+      this.appear(message);
+    }
+    this.announce();
+  }
+
   purge(): void {
     for (const message of [...this.messages.values()]) this.remove(message);
     this.hidden.clear();

@@ -68,6 +68,11 @@ export class SqsService implements JsonService {
     return () => listeners.delete(listener);
   }
 
+  /** Makes visible at once what was received and not deleted: for a mapping whose functions have died. */
+  returnInFlight(queueArn: string): void {
+    this.queues.byArn(queueArn).queue.returnInFlight();
+  }
+
   deleteFor(queueArn: string, receiptHandle: string): void {
     this.queues.byArn(queueArn).queue.delete(receiptHandle);
   }

@@ -19,6 +19,7 @@ export function queuePort(sqs: SqsService): QueuePort {
     delete: (queueArn, receiptHandles) => {
       for (const handle of receiptHandles) sqs.deleteFor(queueArn, handle);
     },
+    returnInFlight: (queueArn) => sqs.returnInFlight(queueArn),
     onVisible: (queueArn, listener) => sqs.onMessageVisible(queueArn, listener),
   };
 }

@@ -66,7 +66,10 @@ export class EventSourceMappings {
   startAll(): void {
     if (this.started) return;
     this.started = true;
-    for (const { mapping } of this.running.values()) mapping.start();
+    for (const { mapping } of this.running.values()) {
+      mapping.recover();
+      mapping.start();
+    }
   }
 
   close(): void {

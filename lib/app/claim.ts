@@ -1,6 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { runtimeReplaced } from '../domain/errors.ts';
 import {
+  type CancellingTask,
   claim,
   expire,
   isClaimable,
@@ -57,9 +58,12 @@ interface View {
   held: RunningTask[];
   claimable: QueuedTask[];
   more: boolean;
-  cancel: Instructions['cancel'];
+  cancelling: CancellingTask[];
   nextDueMs: number | undefined;
 }
+
+/** No answer is under way for so long: what a shim does not know of by then, it will never run. */
+const answerMs = 60_000;
 
 /** Gives a runtime as many tasks as it has slots for, in the order of the queue. */
 export async function claimTasks(
@@ -70,13 +74,14 @@ export async function claimTasks(
   known: Known = {},
 ): Promise<Instructions> {
   const agent = known.agent ?? (await enrolledAgent(deps, me));
-  if (agent.status === 'stopping') return stopOf(agent, (await look(deps, me, 0, by)).cancel);
+  if (agent.status === 'stopping') return stopOf(agent, cancelsOf(await look(deps, me, 0, by)));
   let view = await look(deps, me, slots, by);
   if (slots > 0 && view.claimable.length === 0 && !agent.waiting) {
     // Said before the last look: who submits from now on will see it, and ring.
     await deps.agents.setWaiting(agent, true);
     view = await look(deps, me, slots, by);
   }
+  await endUnknown(deps, view, known, by);
   const { lost, free } = untold(view.held, slots, known);
   const claimed: ClaimedTask[] = [];
   for (const task of view.claimable.slice(0, free)) {
@@ -93,9 +98,25 @@ export async function claimTasks(
           by,
         )
       : undefined;
-  if (stop) return stopOf(stop, view.cancel);
+  if (stop) return stopOf(stop, cancelsOf(view));
   const tasks = await Promise.all(lost.map(async (task) => ({ task, record: await recordOf(deps, task) })));
-  return { tasks: [...tasks, ...claimed], cancel: view.cancel, stop: null, nextDueMs: view.nextDueMs };
+  return { tasks: [...tasks, ...claimed], cancel: cancelsOf(view), stop: null, nextDueMs: view.nextDueMs };
+}
+
+function cancelsOf(view: View): Instructions['cancel'] {
+  return view.cancelling.map((task) => ({ taskId: task.id, fence: task.attempt }));
+}
+
+/** A task that is being cancelled and whose claim never reached the shim runs nowhere: nobody else could say so. */
+async function endUnknown(deps: Deps, view: View, { running }: Known, by: Cause): Promise<void> {
+  if (!running) return;
+  const nowMs = deps.now();
+  for (const task of view.cancelling) {
+    const known = running.some((one) => one.taskId === task.id && one.fence === task.attempt);
+    if (known || nowMs - task.startedMs < answerMs) continue;
+    await handBack(deps, task, by, 'its runtime never heard of it');
+    view.cancelling = view.cancelling.filter((other) => other !== task);
+  }
 }
 
 /**
@@ -149,7 +170,7 @@ function stopOf(agent: Agent, cancel: Instructions['cancel']): Instructions {
 /** Reads the queue until the slots are filled or its end is reached, and finishes what others have left. */
 async function look(deps: Deps, me: RuntimeIdentity, slots: number, by: Cause): Promise<View> {
   const nowMs = deps.now();
-  const view: View = { held: [], claimable: [], more: false, cancel: [], nextDueMs: undefined };
+  const view: View = { held: [], claimable: [], more: false, cancelling: [], nextDueMs: undefined };
   let rows = 0;
   for await (const tasks of deps.tasks.queue(me.tenant, me.agentId, pageSize)) {
     for (const task of tasks) await sort(deps, task, view, slots, nowMs, me, by);
@@ -171,7 +192,7 @@ async function sort(
   if (isFinished(task)) return deps.tasks.settle(task);
   if (isHeld(task)) {
     if (task.runtimeId !== me.id) return;
-    if (task.status === 'cancelling') view.cancel.push({ taskId: task.id, fence: task.attempt });
+    if (task.status === 'cancelling') view.cancelling.push(task);
     else view.held.push(task);
   } else if (task.expiresMs !== undefined && task.expiresMs <= nowMs) await expireTask(deps, task, by);
   else if (!isClaimable(task, nowMs))

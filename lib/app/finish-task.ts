@@ -20,7 +20,7 @@ import { type Cause, commitTask, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import type { LogLine } from './ports.ts';
 import { settingsOf } from './settings.ts';
-import { maxInlineBytes } from './tasks.ts';
+import { maxInlineBytes, maxUploadBytes } from './tasks.ts';
 
 /** What a shim holds of a task: its fence, and its place to find it by. */
 export interface Grip {
@@ -83,7 +83,10 @@ async function outcomeOf(
     // Readers get a URL of this key: it must be the one that this attempt was given.
     const own = outputKey(me, task.id, task.attempt);
     if (outputRef.key !== own) throw invalid('outputRef.key', `Received "${outputRef.key}"; only "${own}" is allowed.`);
-    return { outputKey: own, outputBytes: outputRef.bytes };
+    const object = await deps.objects.head(own);
+    if (!object) throw invalid('outputRef.key', `Received "${own}"; nothing was uploaded under it.`);
+    if (object.bytes > maxUploadBytes) throw tooLarge('The output', object.bytes, maxUploadBytes);
+    return { outputKey: own, outputBytes: object.bytes };
   }
   const bytes = Buffer.byteLength(JSON.stringify(output) ?? '');
   // A string's bytes are its own: quotes and escapes don't count against it.

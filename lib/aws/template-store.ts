@@ -19,7 +19,9 @@ export class TemplateStore implements Templates {
     const cacheKey = `${tenant}/${name}/${version}`;
     const cached = this.cache.get(cacheKey);
     if (cached) return cached;
-    const found = toVersion(await this.table.get(templateVersionKey(tenant, name, version), false));
+    const key = templateVersionKey(tenant, name, version);
+    // A brand-new version may not have reached every replica.
+    const found = toVersion((await this.table.get(key, false)) ?? (await this.table.get(key, true)));
     if (found) {
       if (this.cache.size >= cachedVersions) this.cache.clear();
       this.cache.set(cacheKey, found);

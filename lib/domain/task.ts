@@ -14,6 +14,8 @@ interface TaskBase {
   attempt: number;
   /** Attempts that the task itself is to blame for. */
   failures: number;
+  /** Attempts whose runtime died under them. Nobody is to blame for one; a task that loses every one is. */
+  losses?: number | undefined;
   maxAttempts: number;
   timeoutSeconds: number;
   /** How long a running attempt may be silent. */
@@ -190,6 +192,22 @@ export function release(
     task: backInQueue(task, reason),
     events: [{ type: 'task.requeued', data: { attempt: task.attempt, runtimeId: task.runtimeId, reason } }],
   };
+}
+
+/** After so many lost runtimes a task is given up: it may be what kills them. */
+export const lossLimit = 10;
+
+/** Its runtime is dead. Back to the queue without blame, unless that happens again and again. */
+export function lose(
+  task: RunningTask | CancellingTask,
+  reason: string,
+  nowMs: number,
+): TaskDecision<QueuedTask | FinishedTask> {
+  const losses = (task.losses ?? 0) + 1;
+  if (losses < lossLimit || task.status === 'cancelling') return release({ ...task, losses }, reason, nowMs);
+  const message = `${losses} runtimes died while they ran it, the last one: ${reason}.`;
+  const error = { code: 'runtime_lost', message };
+  return finish({ ...task, losses }, 'failed', nowMs, { error }, { attempt: task.attempt, ...error });
 }
 
 /** A queued task is cancelled at once; a running one when there is proof that nothing of it runs. */

@@ -113,6 +113,42 @@ test('a task whose shim is mute is cancelled when ECS has stopped the container'
   expect(await client.ended(other.id)).toMatchObject({ status: 'succeeded', failures: 0 });
 });
 
+test('a task that its shim never heard of is cancelled without ending what else runs', async () => {
+  stack.fleet.onStart = (shim) => {
+    shim.losesTasks = true;
+    return true;
+  };
+  agent = await client.createAgent('echo', { overrides: { idleTimeoutSeconds: 600 } });
+  const task = await client.submit(agent.id, 'x');
+  await client.reaches(task.id, 'running');
+  await stack.call('POST', `/v1/tasks/${task.id}/cancel`, undefined, 202);
+  expect(await client.ended(task.id)).toMatchObject({ status: 'cancelled' });
+  expect((await client.event(agent.id, 'task.cancelled')).data).toMatchObject({
+    proof: 'its runtime never heard of it',
+  });
+  expect(stack.fleet.living).toHaveLength(1);
+});
+
+test('a task that its shim never heard of comes again', async () => {
+  stack.fleet.onStart = (shim) => {
+    shim.losesTasks = true;
+    return true;
+  };
+  const task = await client.submit(agent.id, 'x');
+  await client.reaches(task.id, 'running');
+  stack.fleet.newest.losesTasks = false;
+  expect(await client.ended(task.id, 40)).toMatchObject({ status: 'succeeded', attempt: 1 });
+});
+
+test('a task under which every runtime dies is given up in the end', async () => {
+  stack.fleet.program = (_, shim) =>
+    new Promise(() => stack.clock.at(stack.clock.now() + 200_000, () => shim.die(137)));
+  const task = await client.submit(agent.id, 'x');
+  const ended = await client.ended(task.id, 3600);
+  expect(ended).toMatchObject({ status: 'failed', failures: 0, attempt: 10, error: { code: 'runtime_lost' } });
+  await client.becomes(agent.id, 'paused');
+});
+
 test('a failing task is tried again by the policy, to the second', async () => {
   const startedAt: number[] = [];
   stack.fleet.program = () => {

@@ -85,6 +85,8 @@ export class SimulatedShim implements RunningContainer {
   /** Deaf: it hears no bell; mute: it says nothing any more. Both go on running. */
   deaf = false;
   mute = false;
+  /** Answers that bring tasks never reach it. */
+  losesTasks = false;
   readonly running = new Map<string, Attempt>();
   private readonly stack: TestStack;
   private readonly fleet: SimulatedFleet;
@@ -176,7 +178,7 @@ export class SimulatedShim implements RunningContainer {
 
   private async obey(instructions: Instructions): Promise<void> {
     for (const { taskId } of instructions.cancel) this.cancel(taskId);
-    for (const task of instructions.tasks) this.perform(task);
+    for (const task of this.losesTasks ? [] : instructions.tasks) this.perform(task);
     if (instructions.nextDueAt) {
       const atMs = Date.parse(instructions.nextDueAt);
       this.stack.clock.at(atMs, () => this.background(() => this.claim()));

@@ -1,6 +1,15 @@
 import type { Agent } from '../../domain/agent.ts';
-import { cancelled, isClaimable, isFinished, isHeld, type LiveTask } from '../../domain/task.ts';
-import { expireTask, handBack } from '../claim.ts';
+import {
+  type CancellingTask,
+  cancelled,
+  isClaimable,
+  isFinished,
+  isHeld,
+  type LiveTask,
+  lose,
+  type RunningTask,
+} from '../../domain/task.ts';
+import { expireTask } from '../claim.ts';
 import { type Cause, commitTask } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import { Conflict } from '../ports.ts';
@@ -43,7 +52,7 @@ async function take(
   if (isFinished(task)) return deps.tasks.settle(task);
   if (isHeld(task)) {
     if (!isGone(agent, task.runtimeId)) view.held.push(task);
-    else await handBack(deps, task, by, `its runtime ${task.runtimeId} is gone`);
+    else await takeBack(deps, task, by);
     // Handed back, it is ready: the next look sees it.
     view.any = true;
     view.nextMs = isGone(agent, task.runtimeId) ? nowMs : view.nextMs;
@@ -55,6 +64,16 @@ async function take(
   view.expiryMs = earliest(view.expiryMs, task.expiresMs);
   if (isClaimable(task, nowMs)) view.ready ??= task;
   view.nextMs = earliest(view.nextMs, task.notBeforeMs > nowMs ? task.notBeforeMs : undefined, task.expiresMs);
+}
+
+/** Its runtime is known to be dead. */
+async function takeBack(deps: Deps, task: RunningTask | CancellingTask, by: Cause): Promise<void> {
+  try {
+    const after = await commitTask(deps, task, lose(task, `its runtime ${task.runtimeId} is gone`, deps.now()), by);
+    if (isFinished(after)) await deps.tasks.settle(after);
+  } catch (error) {
+    if (!(error instanceof Conflict)) throw error;
+  }
 }
 
 /** A runtime is gone when the head neither has it nor still waits for its death. */

@@ -65,7 +65,7 @@ async function measure(stack: StartedStack, scale: number): Promise<Omit<Figures
   );
   const busy: BusyLoad[] = [];
   for (const agents of fleetSizes) {
-    const tasks = samples(Math.max(200, agents * tasksPerAgent));
+    const tasks = samples(Math.max(150, agents * tasksPerAgent));
     const step = () => load(agents, tasks);
     busy.push(await steps.run(`Starting and loading ${agents} agent${agents === 1 ? '' : 's'}`, step));
   }

@@ -121,6 +121,7 @@ function requests({ busy, sparse }: Figures): string {
   const show = (requests?: Requests) => number(requests?.count ?? 0, 2);
   const units = (requests?: Requests) => [number(requests?.writeUnits ?? 0, 2), number(requests?.readUnits ?? 0, 2)];
   const rows = [...lines]
+    .filter(([, line]) => [line.busy, line.many, line.sparse].some((requests) => show(requests) !== show()))
     .sort(([, a], [, b]) => b.dollarsSparse + b.dollarsBusy - a.dollarsSparse - a.dollarsBusy)
     .map(([name, line]) => [
       name,

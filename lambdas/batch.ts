@@ -6,28 +6,41 @@ export class Hopeless extends Error {}
 
 /**
  * Handles the records of an SQS batch and reports those that failed, so that only they come again. In a FIFO queue's
- * batch a group stops at its first failure, which keeps its order; other groups must not wait for it.
+ * batch a group is handled in its order and stops at its first failure; other groups do not wait for it.
  */
 export async function eachRecord(
   event: SQSEvent,
   log: Logger,
   handle: (record: SQSRecord) => Promise<void>,
 ): Promise<SQSBatchResponse> {
-  const isFifo = event.Records[0]?.eventSourceARN.endsWith('.fifo') ?? false;
-  const failed: string[] = [];
-  if (isFifo) {
-    const stopped = new Set<string | undefined>();
-    for (const record of event.Records) {
-      const group = record.attributes.MessageGroupId;
-      if (!stopped.has(group) && (await succeeds(record, log, handle))) continue;
-      stopped.add(group);
-      failed.push(record.messageId);
-    }
-  } else {
-    const results = await Promise.all(event.Records.map((record) => succeeds(record, log, handle)));
-    failed.push(...event.Records.filter((_, i) => !results[i]).map((record) => record.messageId));
-  }
-  return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+  const groups = Map.groupBy(event.Records, (record) => record.attributes.MessageGroupId ?? record.messageId);
+  const failed = await Promise.all(
+    [...groups.values()].map(async (records) => {
+      for (const [i, record] of records.entries()) if (!(await succeeds(record, log, handle))) return records.slice(i);
+      return [];
+    }),
+  );
+  return reported(failed.flat());
+}
+
+/** Handles the records of a batch beside each other, each begun so much after the one before it. */
+export async function eachRecordPaced(
+  event: SQSEvent,
+  deps: { log: Logger; sleep(ms: number): Promise<void> },
+  spacingMs: number,
+  handle: (record: SQSRecord) => Promise<void>,
+): Promise<SQSBatchResponse> {
+  const failed = await Promise.all(
+    event.Records.map(async (record, i) => {
+      if (i > 0) await deps.sleep(i * spacingMs);
+      return (await succeeds(record, deps.log, handle)) ? [] : [record];
+    }),
+  );
+  return reported(failed.flat());
+}
+
+function reported(failed: SQSRecord[]): SQSBatchResponse {
+  return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 }
 
 async function succeeds(

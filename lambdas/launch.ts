@@ -1,7 +1,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { launch } from '../lib/app/launch.ts';
 import { isId } from '../lib/domain/id.ts';
-import { eachRecord, parsed } from './batch.ts';
+import { eachRecordPaced, parsed } from './batch.ts';
 import type { FunctionDeps } from './deps.ts';
 import { wrapped } from './middleware.ts';
 
@@ -10,21 +10,17 @@ const launchesPerSecond = 20;
 
 /**
  * launches.fifo → RunTask. The queue has one group, so one of these runs at a time and keeps AWS's rate for the whole
- * deployment; launches happen in the order in which they were decided. A throttled call goes back to the front.
+ * deployment: launches begin in the order in which they were decided, 50 ms apart. One that is throttled comes again.
  */
 export function makeHandler(deps: FunctionDeps) {
   return (event: SQSEvent): Promise<SQSBatchResponse> =>
-    eachRecord(event, deps.log, async (record) => {
+    eachRecordPaced(event, deps, 1000 / launchesPerSecond, async (record) => {
       const { tenant, runtimeId } = parsed(record, ({ tenant, runtimeId }) =>
         typeof tenant === 'string' && typeof runtimeId === 'string' && isId('runtime', runtimeId)
           ? { tenant, runtimeId }
           : undefined,
       );
-      const beganMs = deps.now();
-      const result = await launch(deps, tenant, runtimeId, record.messageId);
-      const spareMs = 1000 / launchesPerSecond - (deps.now() - beganMs);
-      // The last of a batch is paced too: the next batch may follow at once.
-      if (result !== 'not_wanted' && spareMs > 0) await deps.sleep(spareMs);
+      await launch(deps, tenant, runtimeId, record.messageId);
     });
 }
 

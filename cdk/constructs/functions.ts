@@ -19,7 +19,7 @@ const sizes = {
   wait: { timeoutSeconds: 29, memoryMiB: 512 },
   runtime: { timeoutSeconds: 29, memoryMiB: 512 },
   dispatch: { timeoutSeconds: 10, memoryMiB: 512, allowLoop: true },
-  launch: { timeoutSeconds: 30, memoryMiB: 256, allowLoop: true },
+  launch: { timeoutSeconds: 15, memoryMiB: 256, allowLoop: true },
   record: { timeoutSeconds: 30, memoryMiB: 256 },
   sweep: { timeoutSeconds: 30, memoryMiB: 256 },
   timers: { timeoutSeconds: 10, memoryMiB: 256, allowLoop: true },

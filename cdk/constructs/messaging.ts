@@ -53,7 +53,8 @@ export class Messaging extends Construct {
     });
     this.launches = new Queue(this, 'Launches', {
       ...highThroughput,
-      visibilityTimeout: Duration.seconds(6 * timeoutSecondsOf('launch')),
+      // Less than six times: while a launch that died is waited for, no other one is launched.
+      visibilityTimeout: Duration.seconds(4 * timeoutSecondsOf('launch')),
       deadLetterQueue: { queue: this.deadLettersFifo, maxReceiveCount: 3 },
     });
     this.timers = new Queue(this, 'Timers', {

@@ -37,6 +37,7 @@ export class CredentialRegistry {
     sessionName: string,
     durationSeconds: number,
     tags: Record<string, string> = {},
+    sessionPolicy?: string,
   ): IssuedCredentials {
     const now = this.clock.now();
     for (const [key, old] of this.issued.entries()) if (old.expiresAtMs < now - 3_600_000) this.issued.delete(key);
@@ -47,7 +48,13 @@ export class CredentialRegistry {
       secretAccessKey: randomBytes(30).toString('base64'),
       sessionToken: randomBytes(48).toString('base64'),
       expiresAtMs: now + durationSeconds * 1000,
-      principal: { arn: `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`, roleArn, sessionName, tags },
+      principal: {
+        arn: `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`,
+        roleArn,
+        sessionName,
+        tags,
+        ...(sessionPolicy !== undefined && { sessionPolicy }),
+      },
     };
     this.issued.set(credentials.accessKeyId, credentials);
     return credentials;

@@ -9,6 +9,7 @@ import { type Deployment, deployAssembly } from './deploy/deployer.ts';
 import type { StoredResource } from './deploy/resource.ts';
 import type { DeployTarget } from './deploy/target.ts';
 import { Faults } from './faults.ts';
+import { Authority } from './iam/authority.ts';
 import type { Environment, WireRequest, WireResponse } from './service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
 import {
@@ -87,12 +88,13 @@ export class EmbeddedAws {
   readonly mappings: EventSourceMappings;
   readonly httpApi: HttpApiService;
   readonly ecs: EcsService;
+  /** Who may do what, by the deployed roles and policies, and which of their grants were needed so far. */
+  readonly iam: Authority;
   /** Set by {@link deploy}. */
   deployment: Deployment | undefined;
   private readonly options: EmbeddedAwsOptions;
   private readonly wire: Wire;
   private readonly delivery: TargetDelivery;
-  private readonly roles = new Set<string>();
   private readonly stacks = new Map<string, StoredMap<StoredResource>>();
   private readonly closing: (() => Promise<void> | void)[] = [];
   private assembly: CloudAssembly | undefined;
@@ -124,7 +126,12 @@ export class EmbeddedAws {
     this.sqs = new SqsService(environment);
     this.s3 = new S3Service(environment);
     this.sts = new StsService(environment);
-    this.sts.roles = { roleExists: (arn) => this.roles.has(arn) };
+    this.iam = new Authority({
+      region,
+      accountId,
+      taskDefinition: (name) => this.ecs.definitions.lookUp(name),
+    });
+    this.sts.roles = this.iam;
     this.ssm = new SsmService(environment);
     this.secretsManager = new SecretsManagerService(environment);
     this.logs = new LogsService(environment);
@@ -148,7 +155,7 @@ export class EmbeddedAws {
       publish: (event) => void this.events.publish(event),
       delays: options.taskDelays,
     });
-    this.wire = new Wire(environment);
+    this.wire = new Wire(environment, this.iam);
     const { dynamodb, sqs, s3, sts, ssm, secretsManager, logs, events, scheduler, lambda, ecs } = this;
     for (const service of [dynamodb, sqs, s3, sts, ssm, secretsManager, logs, events, scheduler, lambda, ecs])
       this.wire.register(service);
@@ -204,9 +211,9 @@ export class EmbeddedAws {
   /** Deploys a cloud assembly (the folder that `cdk synth` writes), then lets events, messages and schedules flow. */
   async deploy(assembly: string | CloudAssembly): Promise<Deployment> {
     this.assembly = typeof assembly === 'string' ? readAssembly(assembly) : assembly;
-    const { environment, lambda, mappings, httpApi, ecs, dynamodb, sqs, events, logs, s3, scheduler, roles } = this;
+    const { environment, lambda, mappings, httpApi, ecs, dynamodb, sqs, events, logs, s3, scheduler, iam } = this;
     const target: DeployTarget = {
-      ...{ environment, lambda, mappings, httpApi, ecs, dynamodb, sqs, events, logs, s3, scheduler, roles },
+      ...{ environment, lambda, mappings, httpApi, ecs, dynamodb, sqs, events, logs, s3, scheduler, iam },
       apiOrigin: () => this.apiOrigin,
       stored: (stackName) => this.storedStack(stackName),
     };

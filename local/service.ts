@@ -33,6 +33,8 @@ export interface Principal {
   sessionName?: string;
   /** Session tags. */
   tags: Record<string, string>;
+  /** Session policy: a policy document that narrows what the role may do. */
+  sessionPolicy?: string;
 }
 
 export interface CallContext {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AwsError, notEmulated } from './errors.ts';
 import { faultError } from './faults.ts';
+import type { AskedCall } from './iam/access.ts';
 import type {
   CallContext,
   Environment,
@@ -25,15 +26,26 @@ export interface ObservedCall {
   errorCode: string | undefined;
 }
 
+/** Who may do what. */
+export interface Permissions {
+  /** @throws AwsError as the called service refuses what is not allowed */
+  authorize(call: AskedCall, principal: Principal | undefined): void;
+  /** What the caller may know of an error. */
+  disguise(error: unknown, call: AskedCall, principal: Principal | undefined): unknown;
+}
+
 /** Finds the service of a request, lets faults happen, and speaks the JSON protocols. */
 export class Wire {
   private readonly environment: Environment;
+  private readonly permissions: Permissions | undefined;
   private readonly services = new Map<string, Service>();
   private readonly byTarget = new Map<string, JsonService>();
   private readonly observers = new Set<(call: ObservedCall) => void>();
 
-  constructor(environment: Environment) {
+  /** @param permissions without them everyone may do everything */
+  constructor(environment: Environment, permissions?: Permissions) {
     this.environment = environment;
+    this.permissions = permissions;
   }
 
   register(service: Service): void {
@@ -115,7 +127,7 @@ export class Wire {
       if (fault?.kind === 'delay') await this.delay(fault.delayMs);
       if (fault?.kind === 'drop' && !fault.after) throw new ConnectionLost();
       if (fault?.kind === 'error' && !fault.after) throw faultError(fault);
-      const output = await effect();
+      const output = await this.permitted({ service, operation, input, request: context.request }, context, effect);
       if (fault?.kind === 'drop') throw new ConnectionLost();
       if (fault?.kind === 'error') throw faultError(fault);
       seen(output);
@@ -123,6 +135,17 @@ export class Wire {
     } catch (error) {
       seen(undefined, error instanceof AwsError ? error.code : 'ConnectionLost');
       throw error;
+    }
+  }
+
+  private async permitted<T>(call: AskedCall, context: CallContext, effect: () => Promise<T>): Promise<T> {
+    const { permissions } = this;
+    if (!permissions) return effect();
+    permissions.authorize(call, context.principal);
+    try {
+      return await effect();
+    } catch (error) {
+      throw permissions.disguise(error, call, context.principal);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Authority } from '../iam/authority.ts';
 import type { Environment, JsonService, WireService } from '../service.ts';
 import type { EcsService } from '../services/ecs/service.ts';
 import type { HttpApiService } from '../services/http-api/service.ts';
@@ -23,8 +24,7 @@ export interface DeployTarget {
   scheduler: WireService;
   /** What earlier deploys made of a stack, by logical id. */
   stored(stackName: string): StoredMap<StoredResource>;
-  /** Roles that exist, by ARN. */
-  roles: Set<string>;
+  iam: Authority;
   /** Bare origin under which the HTTP API is or will be served. */
   apiOrigin(): string;
 }

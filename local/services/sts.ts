@@ -86,7 +86,7 @@ export class StsService implements WireService {
         `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
         403,
       );
-    const issued = this.environment.credentials.issue(roleArn, sessionName, seconds, tags);
+    const issued = this.environment.credentials.issue(roleArn, sessionName, seconds, tags, policy);
     const packed = JSON.stringify(tags).length - 2 + (policy?.length ?? 0);
     return {
       Credentials: {

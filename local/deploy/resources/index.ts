@@ -4,6 +4,7 @@ import { httpApiTypes } from './http-api.ts';
 import { messagingTypes } from './messaging.ts';
 import { networkTypes } from './network.ts';
 import { passiveTypes } from './passive.ts';
+import { permissionTypes } from './permissions.ts';
 import { stateTypes } from './state.ts';
 
 /** Every resource type that the local deploy knows. */
@@ -13,5 +14,6 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   ...computeTypes,
   ...httpApiTypes,
   ...networkTypes,
+  ...permissionTypes,
   ...passiveTypes,
 };

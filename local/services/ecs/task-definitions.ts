@@ -121,9 +121,14 @@ export class TaskDefinitions {
   }
 
   /** By ARN, `family:revision`, or `family` for its latest active revision. @throws AwsError when there is none. */
-  find(name: string, message = 'Unable to describe task definition.'): TaskDefinition {
+  /** By ARN, `family:revision`, or family (the latest one); undefined when there is none. */
+  lookUp(name: string): TaskDefinition | undefined {
     const key = name.slice(name.lastIndexOf('/') + 1);
-    const definition = key.includes(':') ? this.stored.get(key) : this.latest(key);
+    return key.includes(':') ? this.stored.get(key) : this.latest(key);
+  }
+
+  find(name: string, message = 'Unable to describe task definition.'): TaskDefinition {
+    const definition = this.lookUp(name);
     if (!definition) throw clientError(message);
     return definition;
   }

@@ -19,7 +19,7 @@ export interface BellDependencies {
  */
 export async function listenToBell(deps: BellDependencies, signal: AbortSignal): Promise<void> {
   // Loaded here so that the first claim does not wait for the SDK.
-  const { SQSClient, ReceiveMessageCommand, DeleteMessageBatchCommand } = await import('@aws-sdk/client-sqs');
+  const { SQSClient, ReceiveMessageCommand } = await import('@aws-sdk/client-sqs');
   const sqs = new SQSClient({
     region: deps.region,
     ...(deps.endpointUrl ? { endpoint: deps.endpointUrl } : {}),
@@ -37,14 +37,8 @@ export async function listenToBell(deps: BellDependencies, signal: AbortSignal):
       );
       failures = 0;
       if (rings.length === 0) continue;
+      // A ring is not deleted: once heard it stays hidden for longer than the bell keeps it.
       deps.onRing();
-      await sqs.send(
-        new DeleteMessageBatchCommand({
-          QueueUrl: deps.queueUrl,
-          Entries: rings.map((ring, index) => ({ Id: String(index), ReceiptHandle: ring.ReceiptHandle })),
-        }),
-        { abortSignal: signal },
-      );
     } catch (error) {
       if (signal.aborted) break;
       failures++;

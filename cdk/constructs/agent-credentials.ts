@@ -44,7 +44,7 @@ export class AgentCredentials extends Construct {
     );
     this.role.addToPolicy(
       new PolicyStatement({
-        actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage'],
+        actions: ['sqs:ReceiveMessage'],
         // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM, filled in at each request
         resources: [props.bellArn('${aws:PrincipalTag/runtime}')],
       }),

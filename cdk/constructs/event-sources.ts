@@ -78,7 +78,14 @@ export class EventSources extends Construct {
       destinationConfig: { onFailure: { destination: bucket.bucketArn } },
       // Heads and live rows carry the events; a function that is not invoked for the other rows is not paid for them.
       filterCriteria: {
-        filters: [{ pattern: JSON.stringify({ dynamodb: { Keys: { sk: { S: ['head', { prefix: 'live#' }] } } } }) }],
+        filters: [
+          {
+            pattern: JSON.stringify({
+              eventName: ['INSERT', 'MODIFY'],
+              dynamodb: { Keys: { sk: { S: ['head', { prefix: 'live#' }] } } },
+            }),
+          },
+        ],
       },
     });
     role.addToPolicy(

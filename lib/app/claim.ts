@@ -47,6 +47,8 @@ const rowsPerClaim = 1000;
 /** What a caller knows already. */
 export interface Known {
   agent?: Agent;
+  /** A task that the caller is settling itself. */
+  settling?: string;
   /** What the shim says that it runs. A task that it holds and does not know of was in an answer that got lost. */
   running?: readonly { taskId: string; fence: number }[];
   /** How much the runtime can run at once, when the call is a repetition: what its lost answer brought is held already. */
@@ -73,13 +75,14 @@ export async function claimTasks(
   by: Cause,
   known: Known = {},
 ): Promise<Instructions> {
-  const agent = known.agent ?? (await enrolledAgent(deps, me));
-  if (agent.status === 'stopping') return stopOf(agent, cancelsOf(await look(deps, me, 0, by)));
-  let view = await look(deps, me, slots, by);
+  // Read beside each other, for speed: what was claimed is given back if the head, read once more, forbids it.
+  const [agent, first] = await Promise.all([known.agent ?? enrolledAgent(deps, me), look(deps, me, slots, by, known)]);
+  let view = first;
+  if (agent.status === 'stopping') return stopOf(agent, cancelsOf(view));
   if (slots > 0 && view.claimable.length === 0 && !agent.waiting) {
     // Said before the last look: who submits from now on will see it, and ring.
     await deps.agents.setWaiting(agent, true);
-    view = await look(deps, me, slots, by);
+    view = await look(deps, me, slots, by, known);
   }
   await endUnknown(deps, view, known, by);
   const { lost, free } = untold(view.held, slots, known);
@@ -168,12 +171,16 @@ function stopOf(agent: Agent, cancel: Instructions['cancel']): Instructions {
 }
 
 /** Reads the queue until the slots are filled or its end is reached, and finishes what others have left. */
-async function look(deps: Deps, me: RuntimeIdentity, slots: number, by: Cause): Promise<View> {
+async function look(deps: Deps, me: RuntimeIdentity, slots: number, by: Cause, known: Known): Promise<View> {
   const nowMs = deps.now();
   const view: View = { held: [], claimable: [], more: false, cancelling: [], nextDueMs: undefined };
   let rows = 0;
   for await (const tasks of deps.tasks.queue(me.tenant, me.agentId, pageSize)) {
-    for (const task of tasks) await sort(deps, task, view, slots, nowMs, me, by);
+    for (const task of tasks) {
+      // Its end may be seen here before or after its caller has settled it.
+      if (task.id === known.settling && isFinished(task)) continue;
+      await sort(deps, task, view, slots, nowMs, me, by);
+    }
     rows += tasks.length;
     if (rows >= rowsPerClaim || view.more) break;
   }

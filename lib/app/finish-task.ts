@@ -166,7 +166,10 @@ async function finish(
   });
   const settling = status.settle && isFinished(status.settle) ? deps.tasks.settle(status.settle) : undefined;
   const { repeatedWith } = status;
-  const [instructions] = await Promise.all([claimTasks(deps, me, slots, by, { agent, repeatedWith }), settling]);
+  const [instructions] = await Promise.all([
+    claimTasks(deps, me, slots, by, { agent, repeatedWith, settling: grip.taskId }),
+    settling,
+  ]);
   return { status: status.status, instructions };
 }
 

@@ -1,3 +1,4 @@
+import type { Agent } from '../domain/agent.ts';
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
 import { idOf, isId, timeOf } from '../domain/id.ts';
 import {
@@ -85,7 +86,7 @@ export async function submitTask(
     expiresMs: command.expiresInSeconds === undefined ? undefined : createdMs + command.expiresInSeconds * 1000,
   });
   await deps.tasks.submit(record, task, carry(deps, events, by));
-  await ringIfWaiting(deps, tenant, agentId);
+  await ringIfWaiting(deps, agent);
   return { record, live: task };
 }
 
@@ -93,11 +94,21 @@ export async function submitTask(
  * Read after the live row is written: a shim that saw an empty queue has said so before its last look, and an agent
  * that is about to pause looks after it has said so. Anyone else is told by the stream.
  */
-async function ringIfWaiting(deps: Deps, tenant: string, agentId: string): Promise<void> {
-  const agent = await deps.agents.get(tenant, agentId, { strong: true });
-  if (agent?.status === 'running' && agent.waiting && agent.runtimeId) await deps.queues.ring(agent.runtimeId);
+async function ringIfWaiting(deps: Deps, before: Agent): Promise<void> {
+  const { tenant, id } = before;
+  // The usual case is told without waiting for the look; a ring too many is harmless.
+  const early = isWaiting(before) ? before.runtimeId : undefined;
+  const [agent] = await Promise.all([
+    deps.agents.get(tenant, id, { strong: true }),
+    early === undefined ? undefined : deps.queues.ring(early),
+  ]);
+  if (agent && isWaiting(agent) && agent.runtimeId !== early) await deps.queues.ring(agent.runtimeId);
   // It was terminated meanwhile: reconcile ends the task like the others.
-  if (agent?.status === 'terminated') await deps.queues.nudge([{ tenant, kind: 'agent', id: agentId }]);
+  if (agent?.status === 'terminated') await deps.queues.nudge([{ tenant, kind: 'agent', id }]);
+}
+
+function isWaiting(agent: Agent): agent is Agent & { runtimeId: string } {
+  return agent.status === 'running' && agent.waiting && agent.runtimeId !== undefined;
 }
 
 async function refuseBusy(deps: Deps, tenant: string, agentId: string, ownId: string): Promise<void> {
@@ -233,7 +244,7 @@ export async function retryTask(
     notBeforeMs: createdMs,
   });
   await deps.tasks.submit(again, task, carry(deps, events, by));
-  await ringIfWaiting(deps, tenant, agentId);
+  await ringIfWaiting(deps, agent);
   return { record: again, live: task };
 }
 

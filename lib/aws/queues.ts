@@ -17,7 +17,10 @@ const longestDelaySeconds = 900;
 const batchSize = 10;
 /** Batches that are read of a dead-letter queue at once; the rest waits for the next sweep. */
 const deadLetterBatches = 20;
-/** A ring that nobody heard is worthless soon. 60 s is the least that SQS keeps a message. */
+/**
+ * A ring that nobody heard is worthless soon. 60 s is the least that SQS keeps a message; one that was heard stays hidden
+ * for as long, so that nobody has to delete it.
+ */
 const bellRetentionSeconds = '60';
 
 export interface QueueUrls {
@@ -101,7 +104,7 @@ export class SqsQueues implements Queues {
     await this.client.send(
       new CreateQueueCommand({
         QueueName: this.bellName(runtimeId),
-        Attributes: { MessageRetentionPeriod: bellRetentionSeconds, VisibilityTimeout: '1' },
+        Attributes: { MessageRetentionPeriod: bellRetentionSeconds, VisibilityTimeout: bellRetentionSeconds },
         tags: { 'rouse:stack': this.urls.stack, 'rouse:runtime': runtimeId },
       }),
     );

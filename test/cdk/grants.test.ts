@@ -196,7 +196,7 @@ describe('roles that are not of functions', () => {
   it('an agent reads its own files, writes where its runtime may, and hears its own bell', () => {
     expect(summaryOf(synthesis.statementsOf('AgentCredentialsRole'))).toEqual(
       [
-        `sqs:~:rouse-bell-\${aws:PrincipalTag/runtime}: sqs:DeleteMessage sqs:ReceiveMessage`,
+        `sqs:~:rouse-bell-\${aws:PrincipalTag/runtime}: sqs:ReceiveMessage`,
         `${bucket}/agents/\${aws:PrincipalTag/tenant}/\${aws:PrincipalTag/agent}/*: s3:GetObject`,
         `${bucket}/agents/\${aws:PrincipalTag/tenant}/\${aws:PrincipalTag/agent}/runtimes/\${aws:PrincipalTag/runtime}/*: s3:PutObject`,
       ].sort(),

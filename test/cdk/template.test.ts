@@ -217,7 +217,7 @@ describe('what wakes the functions', () => {
       Filters: { Pattern: string }[];
     };
     expect(Filters.map(({ Pattern }) => JSON.parse(Pattern))).toEqual([
-      { dynamodb: { Keys: { sk: { S: ['head', { prefix: 'live#' }] } } } },
+      { eventName: ['INSERT', 'MODIFY'], dynamodb: { Keys: { sk: { S: ['head', { prefix: 'live#' }] } } } },
     ]);
   });
 

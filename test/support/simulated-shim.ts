@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { signIdentity } from '../../agent/identity.ts';
 import type {
   ClaimedTask,
@@ -331,8 +331,6 @@ export class SimulatedShim implements RunningContainer {
         const answer = await this.bell!.send(
           new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MaxNumberOfMessages: 10 }),
         );
-        for (const { ReceiptHandle } of answer.Messages ?? [])
-          await this.bell!.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
         if (answer.Messages?.length && this.alive && !this.mute && !this.stopping) this.background(() => this.claim());
       }
     };

@@ -10,6 +10,7 @@ import type { StoredResource } from './deploy/resource.ts';
 import type { DeployTarget } from './deploy/target.ts';
 import { Faults } from './faults.ts';
 import { Authority } from './iam/authority.ts';
+import { checkTaskRoles } from './iam/service-access.ts';
 import type { Environment, WireRequest, WireResponse } from './service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
 import {
@@ -136,7 +137,7 @@ export class EmbeddedAws {
     this.secretsManager = new SecretsManagerService(environment);
     this.logs = new LogsService(environment);
     this.lambda = new LambdaService(environment, (definition) => this.functionRunner(definition));
-    this.delivery = new TargetDelivery(this.lambda, this.sqs);
+    this.delivery = new TargetDelivery(this.lambda, this.sqs, this.iam);
     this.events = new EventsService(environment);
     this.events.router = this.delivery;
     this.scheduler = new SchedulerService(environment);
@@ -148,10 +149,13 @@ export class EmbeddedAws {
       destination: failureDestination(environment, this.s3, this.sqs),
       compile: compilePattern,
     });
-    this.httpApi = new HttpApiService(environment, this.lambda);
+    this.httpApi = new HttpApiService(environment, this.lambda, (functionArn, sourceArn) =>
+      this.iam.mayInvoke('apigateway.amazonaws.com', functionArn, sourceArn),
+    );
     this.ecs = new EcsService(environment, {
       runner: this.containerRunner(),
       readSecret: (valueFrom) => this.readSecret(valueFrom),
+      checkRoles: (task) => checkTaskRoles(this.iam, task),
       publish: (event) => void this.events.publish(event),
       delays: options.taskDelays,
     });

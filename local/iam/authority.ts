@@ -50,6 +50,7 @@ export class Authority {
   private readonly resources: Resources;
   private readonly roles = new Map<string, HeldRole>();
   private readonly resourcePolicies = new Map<string, GrantSet>();
+  private readonly permits = new Map<string, Map<string, object>>();
   private readonly sessionPolicies = new Map<string, GrantSet>();
 
   constructor(resources: Resources) {
@@ -78,9 +79,16 @@ export class Authority {
     role.identity.add(grantsOf(roleName, document, 'Resource'));
   }
 
-  /** The policy of a queue or bucket, by the resource's ARN. */
+  /** The policy of a queue, bucket or function, by the resource's ARN. */
   putResourcePolicy(arn: string, document: PolicyDocument): void {
     this.resourcePolicies.set(arn, new GrantSet(grantsOf(arn, document, 'Principal')));
+  }
+
+  /** Adds a statement to the policy of a function, unless it is there. */
+  permit(functionArn: string, statement: object): void {
+    const statements = this.permits.get(functionArn) ?? new Map<string, object>();
+    this.permits.set(functionArn, statements.set(JSON.stringify(statement), statement));
+    this.putResourcePolicy(functionArn, { Statement: [...statements.values()] });
   }
 
   /** @throws AwsError as the called service refuses what is not allowed */
@@ -117,6 +125,19 @@ export class Authority {
     };
     const decision = this.decide(principal, access);
     if (decision !== 'allowed') throw this.refused(service, principal, access, decision);
+  }
+
+  /** An error for what no policy of a session decides. */
+  refuse(message: string): AwsError {
+    if (this.refusals.length < maxRefusals) this.refusals.push(message);
+    return new AwsError('AccessDeniedException', message, 403);
+  }
+
+  /** Whether a function's own policy lets an AWS service invoke it, on behalf of a rule or a route. */
+  mayInvoke(service: string, functionArn: string, sourceArn: string): boolean {
+    const context = { 'aws:sourcearn': sourceArn, 'aws:sourceaccount': this.resources.accountId };
+    const covering = this.resourcePolicies.get(functionArn)?.covering('lambda:InvokeFunction', functionArn, context);
+    return decide((covering ?? []).filter((grant) => isAbout(grant, 'Service', [service]))) === 'allowed';
   }
 
   /** Whether the trust policy of a role lets an AWS service, such as `lambda.amazonaws.com`, assume it. */

@@ -164,7 +164,7 @@ describe('a target', () => {
     const { rule, put, sent } = setUp();
     await rule({ source: ['rouse'] }, { SqsParameters: { MessageGroupId: '$.detail.agentId' } });
     await put({ agentId: 'ag_1' });
-    expect(sent[0]?.options).toEqual({ source: 'events', groupId: 'ag_1' });
+    expect(sent[0]?.options).toMatchObject({ source: 'events', groupId: 'ag_1' });
   });
 
   it('is tried again until it takes the event', async () => {

@@ -1,4 +1,5 @@
 import { AwsError } from '../../errors.ts';
+import { checkFunctionRole, checkMappingRole } from '../../iam/service-access.ts';
 import type { ResourceRequest, ResourceType } from '../resource.ts';
 import { callJson } from '../target.ts';
 
@@ -26,6 +27,8 @@ const lambdaFunction: ResourceType = {
     const logging = properties.LoggingConfig as { LogGroup?: string } | undefined;
     const environment = properties.Environment as { Variables?: Record<string, unknown> } | undefined;
     const variables = Object.entries(environment?.Variables ?? {}).map(([key, value]) => [key, String(value)]);
+    const logGroup = logging?.LogGroup ?? `/aws/lambda/${name}`;
+    checkFunctionRole(target.iam, request.required('Role'), request.arn('logs', `log-group:${logGroup}`));
     await target.lambda.define({
       logicalId: request.logicalId,
       name,
@@ -37,7 +40,7 @@ const lambdaFunction: ResourceType = {
       timeoutSeconds: Number(properties.Timeout ?? 3),
       memoryMiB: Number(properties.MemorySize ?? 128),
       reservedConcurrency: optionalNumber(properties.ReservedConcurrentExecutions),
-      logGroup: logging?.LogGroup ?? `/aws/lambda/${name}`,
+      logGroup,
     });
     return { physicalId: name, attributes: { Arn: arn } };
   },
@@ -85,10 +88,15 @@ const eventSourceMapping: ResourceType = {
     const filters = properties.FilterCriteria as { Filters?: { Pattern: string }[] } | undefined;
     const scaling = properties.ScalingConfig as { MaximumConcurrency?: unknown } | undefined;
     const destination = properties.DestinationConfig as { OnFailure?: { Destination?: string } } | undefined;
+    const eventSourceArn = request.required('EventSourceArn');
+    const functionArn = name.startsWith('arn:') ? name : request.arn('lambda', `function:${name}`);
+    const onFailureDestinationArn = destination?.OnFailure?.Destination;
+    const roleArn = target.lambda.definitions().find(({ arn }) => arn === functionArn)?.roleArn;
+    if (roleArn !== undefined) checkMappingRole(target.iam, roleArn, { id, eventSourceArn, onFailureDestinationArn });
     target.mappings.define({
       id,
-      eventSourceArn: request.required('EventSourceArn'),
-      functionArn: name.startsWith('arn:') ? name : request.arn('lambda', `function:${name}`),
+      eventSourceArn,
+      functionArn,
       enabled: optionalBoolean(properties.Enabled),
       batchSize: optionalNumber(properties.BatchSize),
       maximumBatchingWindowInSeconds: optionalNumber(properties.MaximumBatchingWindowInSeconds),
@@ -100,7 +108,7 @@ const eventSourceMapping: ResourceType = {
       bisectBatchOnFunctionError: optionalBoolean(properties.BisectBatchOnFunctionError),
       maximumRetryAttempts: optionalNumber(properties.MaximumRetryAttempts),
       maximumRecordAgeInSeconds: optionalNumber(properties.MaximumRecordAgeInSeconds),
-      onFailureDestinationArn: destination?.OnFailure?.Destination,
+      onFailureDestinationArn,
     });
     const arn = request.arn('lambda', `event-source-mapping:${id}`);
     return { physicalId: id, attributes: { Id: id, EventSourceMappingArn: arn } };

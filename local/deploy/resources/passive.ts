@@ -26,7 +26,6 @@ const alarm: ResourceType = {
 };
 
 export const passiveTypes: Record<string, ResourceType> = {
-  'AWS::Lambda::Permission': passive(['Action', 'FunctionName', 'Principal', 'SourceAccount', 'SourceArn']),
   'AWS::CloudWatch::Alarm': alarm,
   'AWS::CloudWatch::Dashboard': passive(['DashboardBody', 'DashboardName']),
   'AWS::CDK::Metadata': passive(['Analytics']),

@@ -54,10 +54,31 @@ const bucketPolicy: ResourceType = {
   },
 };
 
+const permission: ResourceType = {
+  reads: ['Action', 'FunctionName', 'Principal', 'SourceAccount', 'SourceArn'],
+  deploy(request) {
+    const { target } = request;
+    const name = request.required('FunctionName');
+    const source = request.text('SourceArn');
+    const account = request.text('SourceAccount');
+    target.iam.permit(name.startsWith('arn:') ? name : request.arn('lambda', `function:${name}`), {
+      Effect: 'Allow',
+      Action: request.required('Action'),
+      Principal: { Service: request.required('Principal') },
+      Condition: {
+        ...(source !== undefined && { ArnLike: { 'aws:SourceArn': source } }),
+        ...(account !== undefined && { StringEquals: { 'aws:SourceAccount': account } }),
+      },
+    });
+    return { physicalId: request.generatedName(128), attributes: {} };
+  },
+};
+
 export const permissionTypes: Record<string, ResourceType> = {
   'AWS::IAM::Role': role,
   'AWS::IAM::Policy': policy(['PolicyName']),
   'AWS::IAM::ManagedPolicy': policy(['ManagedPolicyName', 'Description', 'Path']),
   'AWS::SQS::QueuePolicy': queuePolicy,
   'AWS::S3::BucketPolicy': bucketPolicy,
+  'AWS::Lambda::Permission': permission,
 };

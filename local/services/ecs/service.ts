@@ -8,7 +8,7 @@ import { type TaskDelays, TaskLifecycle } from './lifecycle.ts';
 import { validateRunTask } from './run-task.ts';
 import { apiTask, eventDetail, type StoredTask, type Tag } from './task.ts';
 import { TaskDefinitions } from './task-definitions.ts';
-import { type ReadSecret, taskRun } from './task-run.ts';
+import { type CheckRoles, type ReadSecret, taskRun } from './task-run.ts';
 import { type Input, invalid, known, list, text, validateTags } from './validation.ts';
 
 /** Stopped tasks stay visible for so long. */
@@ -24,6 +24,8 @@ interface StoredCluster {
 export interface EcsPorts {
   runner: ContainerRunner;
   readSecret: ReadSecret;
+  /** @default every role may do what ECS needs it for */
+  checkRoles?: CheckRoles;
   /** To the default event bus. */
   publish(event: { source: string; detailType: string; resources: string[]; detail: unknown }): void;
   delays?: Partial<TaskDelays>;
@@ -279,7 +281,13 @@ export class EcsService implements JsonService {
       runner: this.ports.runner,
       delays: { provisioningMs: 0, pullMs: 0, deprovisioningMs: 0, ...this.ports.delays },
       resolve: (one) =>
-        taskRun(this.environment, one, this.definitions.find(one.taskDefinitionArn), this.ports.readSecret),
+        taskRun(
+          this.environment,
+          one,
+          this.definitions.find(one.taskDefinitionArn),
+          this.ports.readSecret,
+          this.ports.checkRoles,
+        ),
       changed: (one, isNewVersion) => this.changed(one, isNewVersion),
       ended: (one) => {
         this.lifecycles.delete(one.id);

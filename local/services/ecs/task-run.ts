@@ -1,3 +1,4 @@
+import type { StartingTask } from '../../iam/service-access.ts';
 import type { Environment } from '../../service.ts';
 import { type ContainerRun, StartFailure, type TaskRun } from './container-runner.ts';
 import { endpointPrefix } from './endpoints.ts';
@@ -10,13 +11,22 @@ const defaultStopTimeoutSeconds = 30;
 /** Reads a secret by the ARN (with JSON key, stage and version) or parameter that a container names. */
 export type ReadSecret = (valueFrom: string) => Promise<string>;
 
+/** What ECS needs the roles of a task for. @throws Error that says what they do not allow */
+export type CheckRoles = (task: StartingTask) => void;
+
 /** Puts a task's definition, overrides and secrets together. @throws StartFailure when a secret can't be read. */
 export async function taskRun(
   environment: Environment,
   task: StoredTask,
   definition: TaskDefinition,
   readSecret: ReadSecret,
+  checkRoles: CheckRoles = () => {},
 ): Promise<TaskRun> {
+  try {
+    checkRoles(startingTask(environment, task, definition));
+  } catch (error) {
+    throw new StartFailure(`ResourceInitializationError: ${error instanceof Error ? error.message : String(error)}`);
+  }
   const containers: ContainerRun[] = [];
   for (const container of definition.containerDefinitions) {
     const override = task.overrides.containerOverrides?.find((one) => one.name === container.name);
@@ -44,6 +54,27 @@ export async function taskRun(
     createdAtMs: task.createdAt,
     containers,
     volumes: definition.volumes.map((volume) => volume.name),
+  };
+}
+
+function startingTask(environment: Environment, task: StoredTask, definition: TaskDefinition): StartingTask {
+  const { region, accountId } = environment;
+  const { overrides } = task;
+  const containers = definition.containerDefinitions;
+  const logGroups = containers.flatMap((container) => container.logConfiguration?.options?.['awslogs-group'] ?? []);
+  return {
+    taskArn: task.taskArn,
+    executionRoleArn: overrides.executionRoleArn ?? definition.executionRoleArn,
+    taskRoleArn: overrides.taskRoleArn ?? definition.taskRoleArn,
+    images: containers.map((container) => container.image),
+    logGroupArns: logGroups.map((group) => `arn:aws:logs:${region}:${accountId}:log-group:${group}`),
+    secretArns: containers
+      .flatMap((container) => container.secrets ?? [])
+      .map(({ valueFrom }) =>
+        valueFrom.startsWith('arn:')
+          ? valueFrom.split(':').slice(0, 7).join(':')
+          : `arn:aws:ssm:${region}:${accountId}:parameter/${valueFrom.replace(/^\//, '')}`,
+      ),
   };
 }
 

@@ -267,7 +267,7 @@ export class EventsService implements JsonService {
     const payload = payloadFor(event, target, reserved);
     deliver(this.environment, router, {
       target: target.Arn,
-      options: { source: 'events', ...(groupId !== undefined && { groupId }) },
+      options: { source: 'events', sourceArn: rule.arn, ...(groupId !== undefined && { groupId }) },
       body: event,
       payload: () => payload,
       maxRetries: target.RetryPolicy?.MaximumRetryAttempts ?? 185,

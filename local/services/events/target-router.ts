@@ -3,6 +3,10 @@ import type { Environment } from '../../service.ts';
 
 export interface TargetOptions {
   source: 'events' | 'scheduler';
+  /** Of a schedule: it sends with this role, and on behalf of its group. */
+  roleArn?: string;
+  /** ARN of the rule or the schedule group that sends. */
+  sourceArn?: string;
   /** For FIFO queues. */
   groupId?: string;
   /** String attributes of an SQS message. */
@@ -101,8 +105,8 @@ async function giveUp(
     RETRY_ATTEMPTS: String(number - 1),
   };
   try {
-    const { source } = delivery.options;
-    await router.send(delivery.deadLetterArn, delivery.deadLetterBody(number), { source, attributes });
+    const { groupId: _groupId, ...options } = delivery.options;
+    await router.send(delivery.deadLetterArn, delivery.deadLetterBody(number), { ...options, attributes });
   } catch (lost) {
     environment.log(
       `${delivery.options.source}: dead-letter queue ${delivery.deadLetterArn} did not take it either: ${lost}`,

@@ -35,11 +35,18 @@ interface Api {
 export class HttpApiService {
   private readonly environment: Environment;
   private readonly functions: Pick<LambdaService, 'invoke'>;
+  private readonly mayInvoke: (functionArn: string, sourceArn: string) => boolean;
   private readonly apis = new Map<string, Api>();
 
-  constructor(environment: Environment, functions: Pick<LambdaService, 'invoke'>) {
+  /** @param mayInvoke whether a function's policy lets the API invoke it for a route; without it, every function does */
+  constructor(
+    environment: Environment,
+    functions: Pick<LambdaService, 'invoke'>,
+    mayInvoke: (functionArn: string, sourceArn: string) => boolean = () => true,
+  ) {
     this.environment = environment;
     this.functions = functions;
+    this.mayInvoke = mayInvoke;
   }
 
   /** Creates an API, unless it is there. */
@@ -114,7 +121,11 @@ export class HttpApiService {
     if (request.body.length > maxBodyBytes) return message(413, 'Request Entity Too Large');
     const { accountId, clock } = this.environment;
     const event = JSON.stringify(requestEvent(request, match, { accountId, apiId, requestId, nowMs: clock.now() }));
-    const { functionArn, timeoutMs } = match.route;
+    const { functionArn, timeoutMs, key } = match.route;
+    if (!this.mayInvoke(functionArn, this.sourceArn(apiId, key))) {
+      this.environment.log(`HTTP API ${apiId} may not invoke ${functionArn} for ${key}: no permission allows it`);
+      return message(500, 'Internal Server Error');
+    }
     try {
       const result = await this.inTime(this.functions.invoke(functionArn, event), timeoutMs);
       if (!result) return message(503, 'Service Unavailable');
@@ -126,6 +137,12 @@ export class HttpApiService {
       this.environment.log(`HTTP API ${apiId} failed: ${error}`);
       return message(500, 'Internal Server Error');
     }
+  }
+
+  /** What a function's policy sees of a route of the stage `$default`. */
+  private sourceArn(apiId: string, key: string): string {
+    const { region, accountId } = this.environment;
+    return `arn:aws:execute-api:${region}:${accountId}:${apiId}/$default/${key.replace(' ', '')}`;
   }
 
   private async inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {

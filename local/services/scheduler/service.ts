@@ -232,7 +232,12 @@ export class SchedulerService implements WireService {
     const groupId = target.SqsParameters?.MessageGroupId;
     deliver(this.environment, () => this.router, {
       target: target.Arn,
-      options: { source: 'scheduler', ...(groupId !== undefined && { groupId }) },
+      options: {
+        source: 'scheduler',
+        roleArn: target.RoleArn,
+        sourceArn: this.arn(`schedule-group/${schedule.group}`),
+        ...(groupId !== undefined && { groupId }),
+      },
       body: { schedule: schedule.arn, scheduledTime: time, input },
       payload,
       maxRetries: target.RetryPolicy?.MaximumRetryAttempts ?? 185,

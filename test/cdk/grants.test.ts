@@ -26,7 +26,7 @@ const clusterTasks = 'ecs:~:task/{ComputeCluster}/*';
 const clusterInstances = 'ecs:~:container-instance/{ComputeCluster}/*';
 const taskDefinitions = 'ecs:~:task-definition/rouse-*:*';
 const passedRoles = ['{ComputeExecutionRole.Arn}', '{ComputeTaskRole.Arn}', 'iam::{AWS::AccountId}:role/rouse-agent/*'];
-const receive = 'sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage';
+const receive = 'sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage';
 const items = (...names: string[]) => names.map((name) => `dynamodb:${name}`).join(' ');
 
 /** What each function may do, besides writing its own log. */
@@ -98,7 +98,8 @@ const grants: Record<FunctionName, string[]> = {
     '{MessagingBus.Arn}: events:PutEvents',
     `${bucket}: s3:ListBucket`,
     ...['DeleteObject', 'GetObject'].map((action) => `${bucket}/aws/lambda/*: s3:${action}`),
-    ...['admin-key', 'token-key'].map((key) => `ssm:~:parameter/rouse/${key}: ssm:GetParameter ssm:PutParameter`),
+    ...['admin-key', 'token-key'].map((key) => `ssm:~:parameter/rouse/${key}: ssm:PutParameter`),
+    'ssm:~:parameter/rouse/admin-key: ssm:GetParameter',
   ],
   timers: [`${work}: sqs:SendMessage`, `${timers}: ${receive}`],
   'task-events': [`${state}: ${items('GetItem', 'UpdateItem')}`, `${work}: sqs:SendMessage`],

@@ -1,11 +1,11 @@
-import { backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Driver, DriverOutcome, DriverRun, DriverSetting, DriverTask } from './drivers/driver.ts';
 import { describeError, type Log } from './log.ts';
-import { makeLogBatcher } from './log-batcher.ts';
+import { type LogBatcher, makeLogBatcher } from './log-batcher.ts';
 import { prepareOutput } from './output.ts';
 import type { ClaimedTask, Failure, Json, LogLine, Settled, TaskOutput } from './protocol.ts';
 import { DisplacedError, FenceLostError, RefusedError, type RuntimeClient } from './runtime-client.ts';
+import { readInput } from './task-input.ts';
 import { type ContainerSize, usageOf } from './usage.ts';
 
 /** What one attempt of a task needs from its runtime. */
@@ -50,153 +50,193 @@ type Report =
 
 /** Runs one attempt: input, driver, log lines, heartbeats, output, report. */
 export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun {
-  const { client, clock, setting } = deps;
-  const startedAt = clock.now();
-  const over = new AbortController();
-  const gone = new AbortController();
-  const tokens = { input: 0, output: 0 };
-  let ending: Ending | null = null;
-  let releaseReason = '';
-  let reporting = false;
-  /** Saving and reporting are not the task's doing. */
-  let endedAt: number | null = null;
-  let running: DriverRun | null = null;
-  let graceMs = setting.config.cancelGraceSeconds * 1000;
+  return new Attempt(task, deps);
+}
 
-  const logs = makeLogBatcher(
-    (lines, progress) => client.events(task, lines, progress, { signal: gone.signal }),
-    clock,
-    notice,
-  );
+class Attempt implements TaskRun {
+  readonly task: ClaimedTask;
+  readonly finished: Promise<void>;
+  readonly #deps: TaskRunDependencies;
+  readonly #startedAt: number;
+  readonly #logs: LogBatcher;
+  /** Nothing of the run goes on. */
+  readonly #over = new AbortController();
+  /** The fence, or the runtime, is lost. */
+  readonly #gone = new AbortController();
+  readonly #tokens = { input: 0, output: 0 };
+  #ending: Ending | null = null;
+  #releaseReason = '';
+  #reporting = false;
+  /** Saving and reporting are not the task's doing. */
+  #endedAt: number | null = null;
+  #running: DriverRun | null = null;
+  #graceMs: number;
+
+  constructor(task: ClaimedTask, deps: TaskRunDependencies) {
+    this.task = task;
+    this.#deps = deps;
+    this.#startedAt = deps.clock.now();
+    this.#graceMs = deps.setting.config.cancelGraceSeconds * 1000;
+    this.#logs = makeLogBatcher(
+      (lines, progress) => deps.client.events(task, lines, progress, { signal: this.#gone.signal }),
+      deps.clock,
+      (error) => this.#notice(error),
+    );
+    void this.#heartbeat();
+    this.finished = this.#finish()
+      .catch((error) => this.#notice(error))
+      .finally(() => {
+        this.#over.abort();
+        this.#logs.drop();
+      });
+  }
+
+  cancel(): void {
+    this.#endEarly('cancelled', this.#graceMs);
+  }
+
+  handBack(reason: string, graceMs: number): void {
+    // What has ended is about to be reported: that is better than to do it again.
+    if (this.#reporting) return;
+    this.#releaseReason = reason;
+    if (this.#ending === null) this.#endEarly('released', graceMs);
+    else void this.#deps.clock.sleep(graceMs, this.#over.signal).then(() => this.#running?.kill());
+  }
+
+  lose(): void {
+    this.#ending = 'lost';
+    this.#gone.abort();
+    this.#logs.drop();
+    this.#running?.kill();
+  }
 
   /** A call for this task failed for good: if the fence is lost, so is the run. */
-  function notice(error: unknown): void {
-    if (error instanceof FenceLostError) lose();
-    else if (!gone.signal.aborted) deps.log.error('a call for a task failed', { taskId: task.id, error });
+  #notice(error: unknown): void {
+    if (error instanceof FenceLostError) this.lose();
+    else if (!this.#gone.signal.aborted)
+      this.#deps.log.error('a call for a task failed', { taskId: this.task.id, error });
   }
 
-  function endEarly(reason: Ending, grace = graceMs): void {
-    if (ending !== null) return;
-    ending = reason;
-    graceMs = grace;
-    running?.end(grace);
+  #endEarly(reason: Ending, graceMs: number): void {
+    if (this.#ending !== null) return;
+    this.#ending = reason;
+    this.#graceMs = graceMs;
+    this.#running?.end(graceMs);
   }
 
-  function lose(): void {
-    ending = 'lost';
-    gone.abort();
-    logs.drop();
-    running?.kill();
-  }
-
-  async function heartbeat(): Promise<void> {
-    const intervalMs = (task.leaseSeconds * 1000) / 3;
+  async #heartbeat(): Promise<void> {
+    const { client, clock } = this.#deps;
+    const { signal } = this.#over;
+    const intervalMs = (this.task.leaseSeconds * 1000) / 3;
     const retryMs = Math.min(intervalMs, 5_000);
-    for (let waitMs = intervalMs; !over.signal.aborted; ) {
-      await clock.sleep(waitMs, over.signal);
-      if (over.signal.aborted) return;
+    for (let waitMs = intervalMs; !signal.aborted; ) {
+      await clock.sleep(waitMs, signal);
+      if (signal.aborted) return;
       try {
-        const { cancel } = await client.heartbeat(task, { patienceMs: 0, signal: over.signal });
-        if (cancel) endEarly('cancelled');
+        const { cancel } = await client.heartbeat(this.task, { patienceMs: 0, signal });
+        if (cancel) this.cancel();
         waitMs = intervalMs;
       } catch (error) {
-        if (over.signal.aborted) return;
-        notice(error);
+        if (signal.aborted) return;
+        this.#notice(error);
         waitMs = retryMs;
       }
     }
   }
 
-  async function enforceTimeout(driven: AbortSignal): Promise<void> {
-    const until = clock.now() + task.timeoutSeconds * 1000;
+  async #enforceTimeout(driven: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const until = clock.now() + this.task.timeoutSeconds * 1000;
     while (!driven.aborted && clock.now() < until) await clock.sleep(until - clock.now(), driven);
-    if (!driven.aborted) endEarly('timed_out');
+    if (!driven.aborted) this.#endEarly('timed_out', this.#graceMs);
   }
 
-  async function drive(input: Json | Buffer): Promise<DriverOutcome> {
+  async #drive(input: Json | Buffer): Promise<DriverOutcome> {
     const driverTask: DriverTask = {
-      task,
+      task: this.task,
       input,
-      onLine: logs.line,
-      onProgress: logs.progress,
-      onActivity: deps.onActivity,
-      onTokens(more, out) {
-        tokens.input += more;
-        tokens.output += out;
+      onLine: this.#logs.line,
+      onProgress: this.#logs.progress,
+      onActivity: this.#deps.onActivity,
+      onTokens: (more, out) => {
+        this.#tokens.input += more;
+        this.#tokens.output += out;
       },
     };
     const driven = new AbortController();
-    running = deps.driver(setting, driverTask);
-    void enforceTimeout(driven.signal);
+    const running = this.#deps.driver(this.#deps.setting, driverTask);
+    this.#running = running;
+    void this.#enforceTimeout(driven.signal);
     try {
       return await running.outcome;
     } finally {
       driven.abort();
-      running = null;
+      this.#running = null;
     }
   }
 
-  async function perform(): Promise<Report | null> {
-    const input = await readInput(task, deps.fetch, setting.config.driver.type, clock, gone.signal);
-    if ('failure' in input) return reportOfEnding() ?? { kind: 'fail', failure: input.failure };
-    const leaveWorkspace = await deps.enterWorkspace();
+  async #perform(): Promise<Report | null> {
+    const { client, clock, setting, fetch, enterWorkspace, maxInlineBytes } = this.#deps;
+    const { signal } = this.#gone;
+    const input = await readInput(this.task, fetch, setting.config.driver.type, clock, signal);
+    if ('failure' in input) return this.#reportOfEnding() ?? { kind: 'fail', failure: input.failure };
+    const leaveWorkspace = await enterWorkspace();
     let outcome: DriverOutcome | null = null;
     try {
-      if (ending === null) outcome = await drive(input.input);
+      if (this.#ending === null) outcome = await this.#drive(input.input);
     } finally {
       leaveWorkspace();
     }
-    const early = reportOfEnding();
+    const early = this.#reportOfEnding();
     if (early !== undefined || outcome === null) return early ?? null;
     if ('failure' in outcome) return { kind: 'fail', failure: outcome.failure };
-    const output = await prepareOutput(outcome, task.output ?? { type: 'text' }, {
+    const output = await prepareOutput(outcome, this.task.output ?? { type: 'text' }, {
       workspace: setting.workspace,
-      maxInlineBytes: deps.maxInlineBytes,
-      requestUrl: (bytes) => client.outputUrl(task, bytes, { signal: gone.signal }),
-      fetch: deps.fetch,
+      maxInlineBytes,
+      requestUrl: (bytes) => client.outputUrl(this.task, bytes, { signal }),
+      fetch,
       clock,
     });
     return 'failure' in output ? { kind: 'fail', failure: output.failure } : { kind: 'complete', output };
   }
 
   /** What an early end asks for; undefined if there was none, null if nothing is to be said. */
-  function reportOfEnding(): Report | null | undefined {
-    switch (ending) {
+  #reportOfEnding(): Report | null | undefined {
+    const failed = (code: string, message: string): Report => ({ kind: 'fail', failure: { code, message } });
+    switch (this.#ending) {
       case null:
         return undefined;
       case 'lost':
         return null;
       case 'released':
-        return { kind: 'release', reason: releaseReason };
+        return { kind: 'release', reason: this.#releaseReason };
       case 'cancelled':
-        return {
-          kind: 'fail',
-          failure: { code: 'cancelled', message: 'The task was cancelled; its processes are gone.' },
-        };
-      case 'timed_out':
-        return {
-          kind: 'fail',
-          failure: {
-            code: 'timed_out',
-            message: `The task ran longer than its ${task.timeoutSeconds} s and was ended; its processes are gone.`,
-          },
-        };
+        return failed('cancelled', 'The task was cancelled; its processes are gone.');
+      case 'timed_out': {
+        const { timeoutSeconds } = this.task;
+        return failed(
+          'timed_out',
+          `The task ran longer than its ${timeoutSeconds} s and was ended; its processes are gone.`,
+        );
+      }
       default:
-        return ending satisfies never;
+        return this.#ending satisfies never;
     }
   }
 
-  async function send(report: Report, lines: LogLine[]): Promise<void> {
-    const usage = usageOf((endedAt ?? clock.now()) - startedAt, deps.size, setting.config.concurrency, tokens);
-    await deps.settle((slots) => {
-      const options = { signal: gone.signal };
+  async #send(report: Report, lines: LogLine[]): Promise<void> {
+    const { client, clock, size, setting, settle } = this.#deps;
+    const ranMs = (this.#endedAt ?? clock.now()) - this.#startedAt;
+    const usage = usageOf(ranMs, size, setting.config.concurrency, this.#tokens);
+    await settle((slots) => {
+      const options = { signal: this.#gone.signal };
       switch (report.kind) {
         case 'complete':
-          return client.complete(task, report.output, lines, usage, slots, options);
+          return client.complete(this.task, report.output, lines, usage, slots, options);
         case 'fail':
-          return client.fail(task, report.failure, lines, usage, slots, options);
+          return client.fail(this.task, report.failure, lines, usage, slots, options);
         case 'release':
-          return client.release(task, report.reason, slots, options);
+          return client.release(this.task, report.reason, slots, options);
         default:
           return report satisfies never;
       }
@@ -204,97 +244,45 @@ export function startTask(task: ClaimedTask, deps: TaskRunDependencies): TaskRun
   }
 
   /** A report that the API refuses for its content becomes a failure that says so: the task must end. */
-  async function report(first: Report, lines: LogLine[]): Promise<void> {
+  async #report(first: Report, lines: LogLine[]): Promise<void> {
     try {
-      await send(first, lines);
+      await this.#send(first, lines);
     } catch (error) {
       const final = error instanceof FenceLostError || error instanceof DisplacedError;
       if (!(error instanceof RefusedError) || final || first.kind !== 'complete') throw error;
       const code = error.status === 413 ? 'output_too_large' : 'output_invalid';
-      await send({ kind: 'fail', failure: { code, message: `The answer was refused: ${error.message}` } }, lines);
+      const failure = { code, message: `The answer was refused: ${error.message}` };
+      await this.#send({ kind: 'fail', failure }, lines);
     }
   }
 
-  async function finish(): Promise<void> {
+  async #finish(): Promise<void> {
     let next: Report | null;
     try {
-      next = await perform();
+      next = await this.#perform();
     } catch (error) {
       next = { kind: 'fail', failure: { code: 'driver_failed', message: describeError(error) } };
     }
-    reporting = true;
-    endedAt = clock.now();
-    if (next?.kind === 'complete') await deps.saveBeforeCompletion();
+    this.#reporting = true;
+    this.#endedAt = this.#deps.clock.now();
+    if (next?.kind === 'complete') await this.#deps.saveBeforeCompletion();
     // A cancel, a stop or a lost fence may have come while the output was prepared or the workspace saved.
-    const late = reportOfEnding();
+    const late = this.#reportOfEnding();
     if (late !== undefined) next = late;
     if (next === null) return;
-    if (next.kind === 'release') await logs.flush().catch(notice);
-    const lines = await logs.rest().catch((error) => {
-      notice(error);
-      return [];
-    });
+    const lines = await this.#lastLines(next);
     // What could not be sent may have cost the fence.
-    if (ending !== 'lost') await report(next, lines);
+    if (!this.#gone.signal.aborted) await this.#report(next, lines);
   }
 
-  void heartbeat();
-  const finished = finish()
-    .catch(notice)
-    .finally(() => {
-      over.abort();
-      logs.drop();
-    });
-
-  return {
-    task,
-    cancel: () => endEarly('cancelled'),
-    handBack(reason, grace) {
-      // What has ended is about to be reported: that is better than to do it again.
-      if (reporting) return;
-      releaseReason = reason;
-      if (ending === null) endEarly('released', grace);
-      else void clock.sleep(grace, over.signal).then(() => running?.kill());
-    },
-    lose,
-    finished,
-  };
-}
-
-async function readInput(
-  { input, inputUrl }: ClaimedTask,
-  fetchUrl: typeof fetch,
-  driver: 'command' | 'module',
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<{ input: Json | Buffer } | { failure: Failure }> {
-  if (inputUrl === undefined) return { input: input ?? null };
-  const unavailable = (why: string) => ({
-    failure: { code: 'input_unavailable', message: `The task's input could not be read from S3: ${why}.` },
-  });
-  for (let tries = 1; ; tries++) {
+  /** A release takes no lines along, so they are sent before it. */
+  async #lastLines(report: Report): Promise<LogLine[]> {
     try {
-      const response = await fetchUrl(inputUrl, { signal });
-      const body = Buffer.from(await response.arrayBuffer());
-      if (response.ok) {
-        // A program gets the bytes as they are stored; only a module needs to know whether they are JSON.
-        if (driver === 'command') return { input: body };
-        return { input: asValue(body.toString('utf8'), response.headers.get('content-type')) };
-      }
-      if (response.status < 500 || tries === 4) return unavailable(`HTTP ${response.status}`);
+      if (report.kind === 'release') await this.#logs.flush();
+      return await this.#logs.rest();
     } catch (error) {
-      if (tries === 4 || signal.aborted) return unavailable(describeError(error));
+      this.#notice(error);
+      return [];
     }
-    await clock.sleep(backoffMs(tries), signal);
-  }
-}
-
-/** Large inputs are all stored as JSON by name, but a string is stored as it is. */
-function asValue(text: string, contentType: string | null): Json {
-  if (!contentType?.includes('json')) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

@@ -169,8 +169,11 @@ export class TestStack {
     return found;
   }
 
+  /** @throws Error when IAM refused a call: whoever made it may have swallowed the error. */
   async close(): Promise<void> {
     await this.aws.close();
+    const [refusal] = this.aws.iam.refusals;
+    if (refusal) throw new Error(`A grant is missing: ${refusal}`);
   }
 
   private handlerOf(definition: FunctionDefinition): AnyHandler {

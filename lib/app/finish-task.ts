@@ -117,7 +117,10 @@ export async function failTask(
   const settings = await settingsOf(deps, agent);
   const usage = await usageFor(deps, agent, failure.usage);
   return finish(deps, me, agent, grip, failure.lines, slots, by, async (task) => {
-    if (task.status === 'cancelling') return cancelled(task, `its processes have ended (${failure.code})`, deps.now());
+    if (task.status === 'cancelling') {
+      const how = failure.code === 'cancelled' ? '' : ` (${failure.code})`;
+      return cancelled(task, `its processes have ended${how}`, deps.now(), usage);
+    }
     // Nobody asked for it: its runtime ended it, and the task is not to blame.
     if (failure.code === 'cancelled') return release(task, 'its runtime ended it', deps.now());
     return failAttempt(task, { ...failure, usage }, settings.task.retry, deps.now());

@@ -162,7 +162,7 @@ export function failAttempt(
 ): TaskDecision<QueuedTask | FinishedTask> {
   const failures = task.failures + 1;
   const error = { code: failure.code, message: failure.message };
-  if (task.status === 'cancelling') return cancelled(task, 'its attempt ended', nowMs);
+  if (task.status === 'cancelling') return cancelled(task, 'its attempt ended', nowMs, failure.usage);
   const { code, retryAfterSeconds } = failure;
   const delayMs = retryDelayMs(policy, { code, failures, maxAttempts: task.maxAttempts, retryAfterSeconds });
   const data = { attempt: task.attempt, ...error };
@@ -222,14 +222,15 @@ export function requestCancel(
   };
 }
 
-/** `proof` says how it is known that nothing of the task runs. */
+/** `proof` says how it is known that nothing of the task runs; `usage`, what it took until then, if that is known. */
 export function cancelled(
   task: QueuedTask | RunningTask | CancellingTask,
   proof: string,
   nowMs: number,
+  usage?: Outcome['usage'],
 ): TaskDecision<FinishedTask> {
   const error = { code: 'cancelled', message: `The task was cancelled: ${proof}.` };
-  return finish(task, 'cancelled', nowMs, { error }, { attempt: task.attempt, proof });
+  return finish(task, 'cancelled', nowMs, { error, usage }, { attempt: task.attempt, proof });
 }
 
 export function expire(task: QueuedTask, nowMs: number): TaskDecision<FinishedTask> {

@@ -93,9 +93,13 @@ test('a running task is cancelling until its processes are gone', async () => {
   expect(await stack.call('POST', `/v1/tasks/${task.id}/cancel`, undefined, 202)).toMatchObject({
     status: 'cancelling',
   });
-  expect(await client.ended(task.id)).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
+  expect(await client.ended(task.id)).toMatchObject({
+    status: 'cancelled',
+    error: { code: 'cancelled', message: 'The task was cancelled: its processes have ended.' },
+    usage: { costUsd: expect.any(Number) },
+  });
   const cancelled = await client.event(agent.id, 'task.cancelled');
-  expect(cancelled.data).toMatchObject({ proof: expect.stringContaining('processes have ended') });
+  expect(cancelled.data).toMatchObject({ proof: 'its processes have ended' });
 });
 
 test('a task whose shim is mute is cancelled when ECS has stopped the container', async () => {

@@ -28,7 +28,8 @@ export class DataFolder {
   static open(path: string | undefined): DataFolder {
     if (path === undefined) return new DataFolder(mkdtempSync(join(tmpdir(), 'rouse-')), false);
     const folder = new DataFolder(resolve(path), true);
-    mkdirSync(folder.path, { recursive: true });
+    // The state in it holds the API key, so only its owner may read it.
+    mkdirSync(folder.path, { recursive: true, mode: 0o700 });
     folder.lock();
     return folder;
   }

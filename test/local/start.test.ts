@@ -46,6 +46,11 @@ describe('.rouse/local.json', () => {
 });
 
 describe('a data folder', () => {
+  it('that it makes can be read by its owner only', () => {
+    const { path } = DataFolder.open(join(root, 'state'));
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  });
+
   it('remembers the ports', () => {
     DataFolder.open(root).savePorts({ aws: 1, api: 2 });
     expect(DataFolder.open(root).ports()).toEqual({ aws: 1, api: 2 });

@@ -21,7 +21,9 @@ export function invalidInput(error: z.core.$ZodError): RouseError {
   const all = error.issues.flatMap((issue) => issuesOf(issue, []));
   const issues = all.slice(0, maxIssues);
   const unbuilt = error.issues.filter(isNotBuilt);
-  const first = unbuilt.length > 0 ? issuesOf(unbuilt[0]!, [])[0] : issues[0];
+  // An unknown field is often why a required one is missing: the misspelt one.
+  const telling = unbuilt[0] ?? error.issues.find((issue) => issue.code === 'unrecognized_keys');
+  const first = telling ? issuesOf(telling, [])[0] : issues[0];
   const detail =
     first === undefined ? 'The input is invalid.' : `${first.path ? `${first.path}: ` : ''}${first.message}`;
   const more = all.length > 1 ? ` (and ${all.length - 1} more)` : '';

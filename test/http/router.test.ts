@@ -187,6 +187,11 @@ describe('bodies', () => {
     expect(json.issues).toEqual([{ path: 'size', message: 'This field is required (a number).' }]);
   });
 
+  test('a misspelt field is told before the one that is missing for it', async () => {
+    const { json } = await boxes().ask('POST', '/v1/boxes', { body: { sise: 1 } });
+    expect(json.detail).toBe('sise: Unknown field; did you mean "size"? (and 1 more)');
+  });
+
   test('an unknown field is refused by name, with the known one that is near', async () => {
     const { status, json } = await boxes().ask('POST', '/v1/boxes', { body: { size: 1, ntoe: 'x', __proto: 1 } });
     expect({ status, code: json.code }).toEqual({ status: 422, code: 'invalid' });

@@ -22,13 +22,16 @@ export const commandDriver = z
   })
   .meta({ id: 'CommandDriver' });
 
-/** Calls `run(task, ctx)` of a module in the image. */
+/** Calls `run(task, ctx)` of a module in the image: what it returns is the output. */
 export const moduleDriver = z
   .strictObject({
     type: z.literal('module'),
     path: processText(1024)
       .min(1)
-      .meta({ description: 'Path of an ES module', examples: ['agent.mjs'] }),
+      .meta({
+        description: "Path of an ES module; a relative one begins in the image's WORKDIR, locally where npm start runs",
+        examples: ['/app/agent.mjs'],
+      }),
   })
   .meta({ id: 'ModuleDriver' });
 

@@ -38,3 +38,20 @@ test('a dead runtime is replaced within the published bound when every ECS event
     await stack.close();
   }
 });
+
+test('a dead runtime is replaced within seconds when its event arrives', async () => {
+  const stack = await TestStack.start();
+  try {
+    await stack.call('PUT', '/v1/templates/echo', { driver: { type: 'command', command: ['cat'] } });
+    stack.fleet.program = (task) => (task.fence === 1 ? new Promise(() => {}) : 'again');
+    const agent = await stack.call<{ id: string }>('POST', '/v1/agents', { template: 'echo' });
+    const task = await stack.call<{ id: string }>('POST', `/v1/agents/${agent.id}/tasks`, { input: 'x' });
+    const now = () => stack.call<{ status: string }>('GET', `/v1/tasks/${task.id}`);
+    await stack.until(async () => (await now()).status === 'running', 10, 'the first attempt');
+
+    stack.fleet.newest.die(137);
+    await stack.until(async () => (await now()).status === 'succeeded', 3, 'the second attempt');
+  } finally {
+    await stack.close();
+  }
+});

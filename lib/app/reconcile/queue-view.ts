@@ -26,7 +26,14 @@ const beyondMs = 300_000;
  */
 export async function viewQueue(deps: Deps, agent: Agent, by: Cause): Promise<QueueView> {
   const nowMs = deps.now();
-  const view: QueueView = { ready: undefined, nextMs: undefined, expiryMs: undefined, held: [], any: false };
+  const view: QueueView = {
+    ready: undefined,
+    nextMs: undefined,
+    expiryMs: undefined,
+    held: [],
+    any: false,
+    changed: false,
+  };
   let rows = 0;
   for await (const tasks of deps.tasks.queue(agent.tenant, agent.id, 100)) {
     for (const task of tasks) await take(deps, agent, task, view, nowMs, by);
@@ -51,11 +58,12 @@ async function take(
 ): Promise<void> {
   if (isFinished(task)) return deps.tasks.settle(task);
   if (isHeld(task)) {
-    if (!isGone(agent, task.runtimeId)) view.held.push(task);
-    else await takeBack(deps, task, by);
-    // Handed back, it is ready: the next look sees it.
     view.any = true;
-    view.nextMs = isGone(agent, task.runtimeId) ? nowMs : view.nextMs;
+    if (!isGone(agent, task.runtimeId)) view.held.push(task);
+    else {
+      await takeBack(deps, task, by);
+      view.changed = true;
+    }
     return;
   }
   if (agent.status === 'terminated') return endWithAgent(deps, task, by);

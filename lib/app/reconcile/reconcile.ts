@@ -45,6 +45,7 @@ async function turn(deps: Deps, agent: Agent, by: Cause): Promise<boolean> {
     return true;
   }
   const queue = await viewQueue(deps, agent, by);
+  if (queue.changed) return true;
   const runtime = agent.runtimeId ? await deps.runtimes.get(agent.tenant, agent.runtimeId) : undefined;
   const step = await stepOf({ deps, agent, runtime, queue, nowMs, by });
   if (step.decision || step.effects?.length) await carryOut(deps, agent, step, by);

@@ -46,6 +46,8 @@ export interface QueueView {
   held: Extract<LiveTask, { status: 'running' | 'cancelling' }>[];
   /** Any unfinished task at all. */
   any: boolean;
+  /** Tasks of a dead runtime went back to the queue: what is ready has to be looked at again. */
+  changed: boolean;
 }
 
 export function earliest(...timesMs: (number | undefined)[]): number | undefined {

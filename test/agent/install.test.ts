@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { install } from '../../agent/install.ts';
@@ -46,4 +46,12 @@ test.runIf(process.platform === 'linux')('any other image gets the musl build wi
 
 test('a missing folder is asked for', async () => {
   await expect(install(undefined, 'shim.mjs')).rejects.toThrow('install needs the folder to copy to');
+});
+
+test('the volume, mounted at /rouse, hides nothing of the built-in image', () => {
+  const dockerfile = readFileSync(new URL('../../agent/Dockerfile', import.meta.url), 'utf8');
+  const entryPoint = JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '[]');
+  expect(entryPoint).toEqual(['node', '/opt/rouse/shim.mjs']);
+  expect(dockerfile).toContain('\nCOPY shim.mjs /opt/rouse/shim.mjs\n');
+  expect(dockerfile).not.toMatch(/^(COPY|RUN|ENTRYPOINT).*[ "]\/rouse\//m);
 });

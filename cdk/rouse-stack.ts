@@ -152,4 +152,4 @@ export class RouseStack extends Stack {
 }
 
 /** `RouseStaging` becomes `rouse-staging`. */
-const kebabCase = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+export const kebabCase = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { functionNames } from './constructs/functions.ts';
-import type { RouseStackProps } from './rouse-stack.ts';
+import { kebabCase, type RouseStackProps } from './rouse-stack.ts';
 
 /** CloudWatch Logs keeps logs for one of these numbers of days (the API's `PutRetentionPolicy`). */
 const retentionDays = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
+
+/** A bell is named `<prefix>-bell-<runtime id>`, and a queue's name has 80 characters at most. */
+const longestPrefix = 80 - '-bell-rt_'.length - 26;
 
 const list = z
   .union([z.string(), z.array(z.string())], 'wanted a comma-separated list')
@@ -37,6 +40,14 @@ const contextKeys = {
   stackName: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,31}$/, 'wanted 1 to 32 letters, digits and hyphens, a letter first')
+    .refine(
+      (name) => kebabCase(name).length <= longestPrefix,
+      `wanted fewer capitals: in kebab case it may have ${longestPrefix} characters`,
+    )
+    .refine(
+      (name) => !/^(aws|ssm|default$)/i.test(name),
+      'wanted another one: AWS reserves parameters that begin with aws or ssm, and the event bus default',
+    )
     .default('Rouse'),
   /** An existing VPC for the agents; needs `subnetIds` and `assignPublicIp`. @default a new VPC with public subnets */
   vpcId: z

@@ -128,6 +128,9 @@ describe('readSettings', () => {
 
   it.each([
     [{ stackName: 'rouse_1' }, 'stackName is "rouse_1": wanted 1 to 32 letters, digits and hyphens, a letter first.'],
+    [{ stackName: 'aB'.repeat(16) }, 'wanted fewer capitals: in kebab case it may have 45 characters.'],
+    [{ stackName: 'AwsRouse' }, 'AWS reserves parameters that begin with aws or ssm'],
+    [{ stackName: 'Default' }, 'AWS reserves parameters that begin with aws or ssm, and the event bus default.'],
     [{ removalPolicy: 'keep' }, 'removalPolicy is "keep": wanted retain or destroy.'],
     [{ logRetentionDays: '8' }, 'logRetentionDays is "8": wanted one of 1, 3, 5, 7, 14, 30'],
     [{ logRetentionDays: 'long' }, 'logRetentionDays is "long": wanted a number of days.'],

@@ -44,8 +44,9 @@ async function runShim(): Promise<void> {
   process.stdout.on('error', () => {});
   process.on('exit', killAllGroups);
   const terminated = new AbortController();
-  process.on('SIGTERM', () => terminated.abort());
-  process.on('SIGINT', () => terminated.abort());
+  // An image may ask for another signal than SIGTERM to be stopped with (STOPSIGNAL).
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'] as const)
+    process.on(signal, () => terminated.abort());
   const die = (error: unknown) => {
     log.error('the shim failed', { error, stack: error instanceof Error ? error.stack : undefined });
     process.exit(1);

@@ -1,6 +1,7 @@
 import { existingAgent } from '../lib/app/commit.ts';
 import { getTask } from '../lib/app/tasks.ts';
 import { poll } from '../lib/app/wait.ts';
+import { invalid } from '../lib/domain/errors.ts';
 import type { RecordedEvent } from '../lib/domain/event.ts';
 import { bind } from '../lib/http/route.ts';
 import { listEvents, listLogs } from '../lib/http/routes/feeds.ts';
@@ -38,7 +39,8 @@ export function makeHandler(deps: FunctionDeps) {
       (query.taskId === undefined || event.taskId === query.taskId) &&
       (query.runId === undefined || event.runId === query.runId) &&
       (query.type.length === 0 || query.type.includes(event.type));
-    let position = positionOf(query.after);
+    const feed = `events/${agentId ?? 'all'}`;
+    let position = positionOf(query.after, feed);
     const read = async () => {
       const items: RecordedEvent[] = [];
       for (let pages = 0; pages < pagesPerAnswer && items.length === 0; pages++) {
@@ -53,12 +55,13 @@ export function makeHandler(deps: FunctionDeps) {
       return items;
     };
     const items = await poll(deps, query.waitSeconds, read, (found) => found.length > 0);
-    return { items: items.map(eventView), nextCursor: cursorOf(position) };
+    return { items: items.map(eventView), nextCursor: cursorOf(position, feed) };
   });
 
   const logs = bind(listLogs, async ({ params, query, context }) => {
     const agent = await existingAgent(deps, context.principal.tenant, params.id);
-    let position = positionOf(query.after);
+    const feed = `lines/${agent.id}`;
+    let position = positionOf(query.after, feed);
     const read = async () => {
       const page = await deps.taskLogs.page(agent.tenant, agent.id, {
         taskId: query.taskId,
@@ -69,14 +72,23 @@ export function makeHandler(deps: FunctionDeps) {
       return page.items;
     };
     const items = await poll(deps, query.waitSeconds, read, (found) => found.length > 0);
-    return { items: items.map(logLineView), nextCursor: cursorOf(position) };
+    return { items: items.map(logLineView), nextCursor: cursorOf(position, feed) };
   });
 
   return serve(deps, [task, events, logs], keyAuthentication(deps));
 }
 
-const positionOf = (cursor: Cursor | undefined) => (cursor === undefined ? undefined : String(cursor.after ?? ''));
+/** A position means something in its own feed only: in another one a client would wait for ever, or miss what it wants. */
+function positionOf(cursor: Cursor | undefined, feed: string): string | undefined {
+  if (cursor === undefined) return undefined;
+  if (cursor.feed !== feed)
+    throw invalid('after', `Received a cursor of another feed; only a nextCursor of ${feed} is allowed.`);
+  return cursor.after === undefined ? undefined : String(cursor.after);
+}
+
 /** A feed always has a cursor, to go on later. */
-const cursorOf = (position: string | undefined) => encodeCursor(position === undefined ? {} : { after: position });
+function cursorOf(position: string | undefined, feed: string): string {
+  return encodeCursor(position === undefined ? { feed } : { feed, after: position });
+}
 
 export const handler = wrapped('wait', makeHandler);

@@ -46,7 +46,8 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
           },
     tasks,
     workspace: workspace ? { generation: workspace.generation, bytes: workspace.bytes } : null,
-    idleSince: agent.status === 'running' && tasks.running > 0 ? null : timeOrNull(agent.idleSinceMs),
+    // While it runs only its shim knows.
+    idleSince: agent.status === 'running' ? null : timeOrNull(agent.idleSinceMs),
     createdAt: time(agent.createdMs),
     updatedAt: time(agent.updatedMs),
   };

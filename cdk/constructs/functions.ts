@@ -16,7 +16,7 @@ interface Size {
  */
 const sizes = {
   api: { timeoutSeconds: 29, memoryMiB: 512 },
-  wait: { timeoutSeconds: 29, memoryMiB: 512 },
+  wait: { timeoutSeconds: 29, memoryMiB: 256 },
   runtime: { timeoutSeconds: 29, memoryMiB: 512 },
   dispatch: { timeoutSeconds: 10, memoryMiB: 512, allowLoop: true },
   launch: { timeoutSeconds: 15, memoryMiB: 256, allowLoop: true },

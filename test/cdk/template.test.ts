@@ -12,7 +12,7 @@ const ofType = (type: string) => Object.values(synthesis.resources).filter(({ Ty
 describe('the functions', () => {
   it.each<[FunctionName, number, number]>([
     ['api', 29, 512],
-    ['wait', 29, 512],
+    ['wait', 29, 256],
     ['runtime', 29, 512],
     ['dispatch', 10, 512],
     ['launch', 15, 256],

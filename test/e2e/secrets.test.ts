@@ -1,5 +1,5 @@
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { localAdministrator } from '../../local/credentials.ts';
 import type { StartedStack } from '../../local/start/stack.ts';
 import type { ObservedCall } from '../../local/wire.ts';
@@ -77,8 +77,15 @@ test('the keys of the shim are in no environment, no event, no log and no launch
   expect(output).not.toMatch(/^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|ROUSE_API_URL)=/m);
   const launches = calls.filter(({ operation }) => operation === 'RunTask').map(({ input }) => text(input));
   expect(launches).toHaveLength(1);
-  const logs = await logged();
-  expect(logs).toContain('enrolled');
+  // A container's log is forwarded a moment after it is written.
+  const logs = await vi.waitFor(
+    async () => {
+      const text = await logged();
+      expect(text).toContain('enrolled');
+      return text;
+    },
+    { timeout: 10_000, interval: 100 },
+  );
   for (const [where, found] of Object.entries({ output, events, launches: launches.join(), logs })) {
     for (const key of keys) expect(found.includes(key), where).toBe(false);
     expect(found, where).not.toMatch(/rt1\.[\w-]{20}/);

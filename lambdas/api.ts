@@ -13,6 +13,7 @@ import { cancelTask, listAgentTasks, listTasks, maxUploadBytes, retryTask, submi
 import { deleteTemplate, getTemplate, listTemplates, putTemplate } from '../lib/app/templates.ts';
 import type { Agent } from '../lib/domain/agent.ts';
 import { idOf } from '../lib/domain/id.ts';
+import { uploadObject } from '../lib/domain/object-key.ts';
 import { openapiOf } from '../lib/http/openapi.ts';
 import { bind, type Route, reply } from '../lib/http/route.ts';
 import * as agents from '../lib/http/routes/agents.ts';
@@ -161,7 +162,7 @@ function taskRoutes(deps: FunctionDeps): Route[] {
     ),
     bind(tasks.createUpload, async ({ context }) => {
       const ref = idOf('upload', context.seed);
-      const url = await deps.objects.presignPut(`uploads/${context.principal.tenant}/${ref}`, urlSeconds);
+      const url = await deps.objects.presignPut(uploadObject(context.principal.tenant, ref), urlSeconds);
       const expiresAt = new Date(context.nowMs + urlSeconds * 1000).toISOString();
       return { ref, url, headers: {}, maxBytes: maxUploadBytes, expiresAt };
     }),

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { saveWorkspace } from '../domain/agent.ts';
 import { fenceLost, RouseError } from '../domain/errors.ts';
+import { agentObjects, outputObject, runtimeObjects } from '../domain/object-key.ts';
 import { enrolledAgent, type RuntimeIdentity } from './claim.ts';
 import { type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
-import { type Grip, heldTask, outputKey } from './finish-task.ts';
+import { type Grip, heldTask } from './finish-task.ts';
 import { Conflict, type LogLine } from './ports.ts';
 import { pruneGenerations } from './prune-generations.ts';
 
@@ -44,7 +45,7 @@ export async function reportLines(
 /** Where the shim may put an output that is too large for an answer. */
 export async function outputTarget(deps: Deps, me: RuntimeIdentity, grip: Grip): Promise<{ key: string; url: string }> {
   await heldTask(deps, me, grip);
-  const key = outputKey(me, grip.taskId, grip.fence);
+  const key = outputObject(me.tenant, grip.taskId, grip.fence);
   return { key, url: await deps.objects.presignPut(key, 900) };
 }
 
@@ -103,9 +104,9 @@ interface Manifest {
 async function verify(deps: Deps, me: RuntimeIdentity, saved: SavedGeneration): Promise<string[]> {
   const refuse = (why: string) =>
     new RouseError('workspace_unverified', `Generation ${saved.generation} is not taken: ${why}.`);
-  const own = `agents/${me.tenant}/${me.agentId}/`;
-  if (!saved.manifestKey.startsWith(`${own}runtimes/${me.id}/`))
-    throw refuse(`its manifest is not under ${own}runtimes/${me.id}/`);
+  const own = agentObjects(me.tenant, me.agentId);
+  const written = runtimeObjects(me.tenant, me.agentId, me.id);
+  if (!saved.manifestKey.startsWith(written)) throw refuse(`its manifest is not under ${written}`);
   const { bytes = 0 } = (await deps.objects.head(saved.manifestKey)) ?? {};
   if (bytes > limits.manifestBytes) throw refuse(`its manifest has more than ${limits.manifestBytes} bytes`);
   const body = await deps.objects.get(saved.manifestKey);

@@ -1,6 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { usageOf } from '../domain/cost.ts';
 import { fenceLost, invalid, tooLarge } from '../domain/errors.ts';
+import { outputObject } from '../domain/object-key.ts';
 import {
   type CancellingTask,
   cancelled,
@@ -49,11 +50,6 @@ export interface Finished {
   instructions: Instructions;
 }
 
-/** Where an attempt puts an output that is too large for an answer. */
-export function outputKey({ tenant }: RuntimeIdentity, taskId: string, fence: number): string {
-  return `tasks/${tenant}/${taskId}/output-${fence}`;
-}
-
 /** An output up to this size travels with the commit itself; a larger one is written to the record before. */
 const carriedBytes = 1024;
 
@@ -81,7 +77,7 @@ async function outcomeOf(
 ): Promise<Outcome> {
   if (outputRef) {
     // Readers get a URL of this key: it must be the one that this attempt was given.
-    const own = outputKey(me, task.id, task.attempt);
+    const own = outputObject(me.tenant, task.id, task.attempt);
     if (outputRef.key !== own) throw invalid('outputRef.key', `Received "${outputRef.key}"; only "${own}" is allowed.`);
     const object = await deps.objects.head(own);
     if (!object) throw invalid('outputRef.key', `Received "${own}"; nothing was uploaded under it.`);

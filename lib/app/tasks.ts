@@ -1,6 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
 import { idOf, isId, timeOf } from '../domain/id.ts';
+import { inputObject, uploadObject } from '../domain/object-key.ts';
 import {
   finalStatuses,
   isFinished,
@@ -128,7 +129,7 @@ async function placeInput(
 ): Promise<Pick<TaskRecord, 'input' | 'inputKey'>> {
   const ref = refOf(input);
   if (ref !== undefined) {
-    const inputKey = `uploads/${tenant}/${ref}`;
+    const inputKey = uploadObject(tenant, ref);
     const object = isId('upload', ref) ? await deps.objects.head(inputKey) : undefined;
     if (!object)
       throw invalid(
@@ -140,7 +141,7 @@ async function placeInput(
   }
   const text = JSON.stringify(input);
   if (Buffer.byteLength(text) <= maxInlineBytes) return { input };
-  const inputKey = `tasks/${tenant}/${taskId}/input`;
+  const inputKey = inputObject(tenant, taskId);
   if (typeof input === 'string') await deps.objects.put(inputKey, input, 'text/plain; charset=utf-8');
   else await deps.objects.put(inputKey, text, 'application/json');
   return { inputKey };

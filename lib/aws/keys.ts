@@ -1,7 +1,7 @@
 import { codeOf, shardOf } from '../domain/id.ts';
 
 /**
- * Every key of both tables and of the bucket. The layout is in docs/architecture.md; why it is so, in docs/adr/0001.
+ * Every key of both tables; those of the bucket are in lib/domain/object-key.ts. The layout is in docs/architecture.md; why it is so, in docs/adr/0001.
  */
 
 export interface Key {
@@ -88,13 +88,5 @@ export const feedSort = (timeMs: number, agentId: string, firstSeq: number) =>
 
 export const linesPartition = (tenant: string, agentId: string) => `${tenant}#${agentId}#lines`;
 
-/** Keys in the bucket. */
-export const agentObjects = (tenant: string, agentId: string) => `agents/${tenant}/${agentId}/`;
-export const runtimeObjects = (tenant: string, agentId: string, runtimeId: string) =>
-  `${agentObjects(tenant, agentId)}runtimes/${runtimeId}/`;
-export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/${taskId}/input`;
-export const outputObject = (tenant: string, taskId: string, fence: number) =>
-  `tasks/${tenant}/${taskId}/output-${fence}`;
-export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;
-/** Lambda chooses the rest: `<event source mapping>/<shard>/<date>/…`. */
+/** Batches of the stream that failed. Lambda chooses the rest: `<event source mapping>/<shard>/<date>/…`. */
 export const failedRecordsPrefix = 'aws/lambda/';

@@ -123,10 +123,6 @@ export function invalid(path: string, message: string): RouseError {
   return new RouseError('invalid', `${path}: ${message}`, { issues: [{ path, message }] });
 }
 
-export function notSupported(path: string, message: string): RouseError {
-  return new RouseError('not_supported', message, { issues: [{ path, message }] });
-}
-
 export function tooLarge(what: string, receivedBytes: number, allowedBytes: number): RouseError {
   return new RouseError('too_large', `${what} has ${receivedBytes} bytes; at most ${allowedBytes} are allowed.`);
 }

@@ -5,6 +5,7 @@ import type { Generation, LogLine, Runtime, TemplateVersion } from '../app/ports
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { RecordedEvent } from '../domain/event.ts';
+import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
 import { isFinished } from '../domain/task.ts';
 import type { Agent as AgentResource } from './schemas/agent.ts';
 import type { Event } from './schemas/event.ts';
@@ -143,7 +144,6 @@ export async function instructionsView(
 
 export function enrolmentView(enrolment: Enrolment, places: { bellUrl: string; bucket: string }): EnrollAnswer {
   const { agent, runtime, settings } = enrolment;
-  const prefix = `agents/${agent.tenant}/${agent.id}/`;
   const {
     driver,
     env,
@@ -175,7 +175,11 @@ export function enrolmentView(enrolment: Enrolment, places: { bellUrl: string; b
     },
     credentials: enrolment.credentials,
     bell: { queueUrl: places.bellUrl },
-    storage: { bucket: places.bucket, readPrefix: prefix, writePrefix: `${prefix}runtimes/${runtime.id}/` },
+    storage: {
+      bucket: places.bucket,
+      readPrefix: agentObjects(agent.tenant, agent.id),
+      writePrefix: runtimeObjects(agent.tenant, agent.id, runtime.id),
+    },
     workspace: agent.workspace
       ? {
           generation: agent.workspace.generation,

@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { Client } from '../support/client.ts';
 import { type FunctionCall, TestStack } from '../support/stack.ts';
 
@@ -17,7 +17,7 @@ const cleanSeconds = 1300;
  * The main job, again and again on one stack, with the process of a function dying before or after one of its AWS
  * calls: whichever it is, the task ends once, and nothing is left behind.
  */
-export class CrashedJobs {
+class CrashedJobs {
   private readonly stack: TestStack;
   private readonly client: Client;
   private jobs = 0;
@@ -129,6 +129,27 @@ export class CrashedJobs {
     expect(ofTask.filter((type) => type === 'task.queued')).toHaveLength(1);
     expect(ofTask.filter((type) => type === 'task.succeeded')).toHaveLength(1);
   }
+}
+
+/** The test of one fate at every call: in a file of its own for each, so that both cores have one. */
+export function testEveryCall(fate: 'before' | 'after'): void {
+  test(`the main job ends once, ${fate} whichever AWS call a function dies`, async () => {
+    const jobs = await CrashedJobs.start();
+    try {
+      const sites = await jobs.callSites();
+      const functions = [...new Set(sites.map(({ name }) => name.split(' ')[0]))];
+      expect(functions).toEqual(expect.arrayContaining(['api', 'record', 'dispatch', 'launch', 'runtime']));
+      expect(sites.length).toBeGreaterThan(50);
+      const failures: string[] = [];
+      for (const site of sites) {
+        const failure = await jobs.crashAt(site, fate);
+        if (failure) failures.push(failure);
+      }
+      expect(failures).toEqual([]);
+    } finally {
+      await jobs.close();
+    }
+  }, 300_000);
 }
 
 function nameOf({ function: name, request }: FunctionCall): string {

@@ -1,4 +1,5 @@
 import { rearm } from '../../domain/agent.ts';
+import { agentObjects } from '../../domain/object-key.ts';
 import type { Sight, Step } from './step.ts';
 
 /** One look removes this many pages of a thousand objects. */
@@ -9,7 +10,7 @@ export async function stepTerminated(sight: Sight): Promise<Step> {
   const { deps, agent, queue, nowMs } = sight;
   if (agent.dueAtMs === undefined) return {};
   let pages = 0;
-  for await (const keys of deps.objects.list(`agents/${agent.tenant}/${agent.id}/`)) {
+  for await (const keys of deps.objects.list(agentObjects(agent.tenant, agent.id))) {
     await deps.objects.delete(keys);
     if (++pages >= pagesPerLook) return { decision: rearm(agent, { dueAtMs: nowMs + 1000 }) };
   }

@@ -1,0 +1,17 @@
+/** Every key of ours in the bucket. The grants of functions and agents are on these prefixes. */
+
+/** What belongs to an agent: its generations, by the runtimes that saved them. */
+export const agentObjects = (tenant: string, agentId: string) => `agents/${tenant}/${agentId}/`;
+
+/** Where one runtime may write. */
+export const runtimeObjects = (tenant: string, agentId: string, runtimeId: string) =>
+  `${agentObjects(tenant, agentId)}runtimes/${runtimeId}/`;
+
+/** An input that is too large for its record. */
+export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/${taskId}/input`;
+
+/** Where an attempt puts an output that is too large for an answer. */
+export const outputObject = (tenant: string, taskId: string, fence: number) =>
+  `tasks/${tenant}/${taskId}/output-${fence}`;
+
+export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;

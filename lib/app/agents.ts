@@ -1,15 +1,9 @@
-import {
-  type Agent,
-  abandonLaunch,
-  beginStop,
-  create,
-  hold,
-  rearm,
-  recover,
-  resume,
-  terminate,
-  update,
-} from '../domain/agent.ts';
+import type { Agent } from '../domain/agent.ts';
+import { recover } from '../domain/agent-failure.ts';
+import { abandonLaunch } from '../domain/agent-launch.ts';
+import { create, hold, resume, terminate, update } from '../domain/agent-life.ts';
+import { beginStop } from '../domain/agent-stop.ts';
+import { rearm } from '../domain/agent-transition.ts';
 import { agentTerminated, conflict, invalid, RouseError } from '../domain/errors.ts';
 import { idOf } from '../domain/id.ts';
 import { isHeld, type LiveTask } from '../domain/task.ts';

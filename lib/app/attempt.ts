@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { saveWorkspace } from '../domain/agent.ts';
+import { saveWorkspace } from '../domain/agent-workspace.ts';
 import { fenceLost, RouseError } from '../domain/errors.ts';
 import { agentObjects, outputObject, runtimeObjects } from '../domain/object-key.ts';
 import { enrolledAgent, type RuntimeIdentity } from './claim.ts';

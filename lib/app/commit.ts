@@ -1,4 +1,5 @@
-import { type Agent, type AgentDecision, IllegalTransition } from '../domain/agent.ts';
+import type { Agent, AgentDecision } from '../domain/agent.ts';
+import { IllegalTransition } from '../domain/agent-transition.ts';
 import { illegalTransition, notFound, RouseError } from '../domain/errors.ts';
 import type { Actor, CarriedEvent, EventDraft } from '../domain/event.ts';
 import { newId } from '../domain/id.ts';

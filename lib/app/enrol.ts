@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type Agent, enrol } from '../domain/agent.ts';
+import type { Agent } from '../domain/agent.ts';
+import { enrol } from '../domain/agent-launch.ts';
 import { RouseError, runtimeReplaced } from '../domain/errors.ts';
 import type { RuntimeIdentity } from './claim.ts';
 import { type Cause, commitAgent, retried } from './commit.ts';

@@ -1,4 +1,4 @@
-import { launchDeadline, launchFailed } from '../domain/agent.ts';
+import { launchDeadline, launchFailed } from '../domain/agent-launch.ts';
 import { bySystem, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import type { Refusal, Runtime } from './ports.ts';

@@ -1,4 +1,6 @@
-import { type Agent, beginStop, fail, goOn, stopped } from '../domain/agent.ts';
+import type { Agent } from '../domain/agent.ts';
+import { fail } from '../domain/agent-failure.ts';
+import { beginStop, goOn, stopped } from '../domain/agent-stop.ts';
 import { runtimeReplaced } from '../domain/errors.ts';
 import { isHeld, type LiveTask } from '../domain/task.ts';
 import { claimTasks, handBack, type Instructions, type RuntimeIdentity } from './claim.ts';

@@ -1,16 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  beginStop,
-  fail,
-  goOn,
-  hold,
-  rearm,
-  recover,
-  resume,
-  saveWorkspace,
-  stopped,
-  terminate,
-} from '../../lib/domain/agent.ts';
+import { fail, recover } from '../../lib/domain/agent-failure.ts';
+import { hold, resume, terminate } from '../../lib/domain/agent-life.ts';
+import { beginStop, goOn, stopped } from '../../lib/domain/agent-stop.ts';
+import { rearm } from '../../lib/domain/agent-transition.ts';
+import { saveWorkspace } from '../../lib/domain/agent-workspace.ts';
 import { anAgent, nowMs, otherRuntimeId, runtimeId } from '../support/builders.ts';
 import { given } from './given.ts';
 

@@ -1,27 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Agent,
-  type AgentDecision,
-  type AgentStatus,
-  abandonLaunch,
-  agentStatuses,
-  beginStop,
-  create,
-  enrol,
-  fail,
-  goOn,
-  hold,
-  launchDeadline,
-  launchFailed,
-  recover,
-  resume,
-  runtimeLost,
-  saveWorkspace,
-  start,
-  stopped,
-  terminate,
-  update,
-} from '../../lib/domain/agent.ts';
+import { type Agent, type AgentDecision, type AgentStatus, agentStatuses } from '../../lib/domain/agent.ts';
+import { fail, recover } from '../../lib/domain/agent-failure.ts';
+import { abandonLaunch, enrol, launchDeadline, launchFailed, start } from '../../lib/domain/agent-launch.ts';
+import { create, hold, resume, terminate, update } from '../../lib/domain/agent-life.ts';
+import { beginStop, goOn, runtimeLost, stopped } from '../../lib/domain/agent-stop.ts';
+import { saveWorkspace } from '../../lib/domain/agent-workspace.ts';
 import { agentId, anAgent, nowMs, runtimeId } from '../support/builders.ts';
 import { given } from './given.ts';
 

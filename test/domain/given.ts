@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { IllegalTransition } from '../../lib/domain/agent.ts';
+import { IllegalTransition } from '../../lib/domain/agent-transition.ts';
 import type { EventDraft } from '../../lib/domain/event.ts';
 
 interface Versioned {

@@ -1,27 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Agent,
-  type AgentDecision,
-  abandonLaunch,
-  agentStatuses,
-  beginStop,
-  create,
-  enrol,
-  fail,
-  goOn,
-  hold,
-  IllegalTransition,
-  launchFailed,
-  rearm,
-  recover,
-  resume,
-  runtimeLost,
-  saveWorkspace,
-  start,
-  stopped,
-  terminate,
-  update,
-} from '../../lib/domain/agent.ts';
+import { type Agent, type AgentDecision, agentStatuses } from '../../lib/domain/agent.ts';
+import { fail, recover } from '../../lib/domain/agent-failure.ts';
+import { abandonLaunch, enrol, launchFailed, start } from '../../lib/domain/agent-launch.ts';
+import { create, hold, resume, terminate, update } from '../../lib/domain/agent-life.ts';
+import { beginStop, goOn, runtimeLost, stopped } from '../../lib/domain/agent-stop.ts';
+import { IllegalTransition, rearm } from '../../lib/domain/agent-transition.ts';
+import { saveWorkspace } from '../../lib/domain/agent-workspace.ts';
 import { idOf } from '../../lib/domain/id.ts';
 import {
   cancelled,

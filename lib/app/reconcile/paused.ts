@@ -1,4 +1,5 @@
-import { rearm, start } from '../../domain/agent.ts';
+import { start } from '../../domain/agent-launch.ts';
+import { rearm } from '../../domain/agent-transition.ts';
 import { newId } from '../../domain/id.ts';
 import type { Runtime } from '../ports.ts';
 import { settingsOf } from '../settings.ts';

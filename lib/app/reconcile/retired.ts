@@ -1,4 +1,5 @@
-import { type Agent, rearm } from '../../domain/agent.ts';
+import type { Agent } from '../../domain/agent.ts';
+import { rearm } from '../../domain/agent-transition.ts';
 import type { Deps } from '../deps.ts';
 import { probe } from './probe.ts';
 import type { Effect, Step } from './step.ts';

@@ -1,4 +1,5 @@
-import { beginStop, lookAfterMs, rearm, runtimeLost } from '../../domain/agent.ts';
+import { beginStop, runtimeLost } from '../../domain/agent-stop.ts';
+import { lookAfterMs, rearm } from '../../domain/agent-transition.ts';
 import { leaseSlackMs } from '../claim.ts';
 import type { Runtime } from '../ports.ts';
 import { settingsOfRuntime } from '../settings.ts';

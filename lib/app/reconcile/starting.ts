@@ -1,4 +1,5 @@
-import { intentResendMs, launchDeadline, launchFailed, rearm } from '../../domain/agent.ts';
+import { intentResendMs, launchDeadline, launchFailed } from '../../domain/agent-launch.ts';
+import { rearm } from '../../domain/agent-transition.ts';
 import type { Runtime } from '../ports.ts';
 import { describeStop, isCapacity, probe } from './probe.ts';
 import type { Sight, Step } from './step.ts';

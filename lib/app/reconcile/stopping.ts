@@ -1,4 +1,5 @@
-import { rearm, stopped } from '../../domain/agent.ts';
+import { stopped } from '../../domain/agent-stop.ts';
+import { rearm } from '../../domain/agent-transition.ts';
 import { leaseSlackMs } from '../claim.ts';
 import { cancelDeadlineMs } from '../tasks.ts';
 import { knownDeath, probe } from './probe.ts';

@@ -1,4 +1,4 @@
-import { rearm } from '../../domain/agent.ts';
+import { rearm } from '../../domain/agent-transition.ts';
 import { agentObjects } from '../../domain/object-key.ts';
 import type { Sight, Step } from './step.ts';
 

@@ -12,6 +12,7 @@ import type { Deps } from '../lib/app/deps.ts';
 import { AgentStore } from '../lib/aws/agent-store.ts';
 import { ApiKeyStore } from '../lib/aws/api-key-store.ts';
 import { Bucket } from '../lib/aws/bucket.ts';
+import { DueHeadStore } from '../lib/aws/due-heads.ts';
 import { EventBus } from '../lib/aws/event-bus.ts';
 import { DynamoEventLog } from '../lib/aws/event-log.ts';
 import { GenerationStore } from '../lib/aws/generation-store.ts';
@@ -104,6 +105,7 @@ function stsEndpoint({ env }: World): string | undefined {
 function stores(state: Table, log: Table, config: Config, random: World['random']) {
   return {
     agents: new AgentStore(state),
+    due: new DueHeadStore(state),
     tasks: new TaskStore(state),
     templates: new TemplateStore(state),
     runtimes: new RuntimeStore(state),

@@ -1,10 +1,10 @@
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import type { FunctionDeps } from './deps.ts';
 import { wrapped } from './middleware.ts';
-import { byAgent, recordAll } from './stream.ts';
+import { byHead, recordAll } from './stream.ts';
 
 /**
- * Stream of the state table → event log, bus, nudges for new work. Records of one agent come in order; the log skips
+ * Stream of the state table → event log, bus, nudges for new work. Records of one head come in order; the log skips
  * what it has, so a batch that comes again does no harm. A batch fails from its first failed record on, is halved and
  * tried again, and what still fails goes whole to the bucket, from where the sweep replays it.
  */
@@ -12,7 +12,7 @@ export function makeHandler(deps: FunctionDeps) {
   return async (event: DynamoDBStreamEvent): Promise<DynamoDBBatchResponse> => {
     const failed: DynamoDBRecord[] = [];
     await Promise.all(
-      byAgent(event.Records).map(async (records) => {
+      byHead(event.Records).map(async (records) => {
         try {
           await recordAll(deps, records);
         } catch (error) {

@@ -1,7 +1,7 @@
 import type { DynamoDBStreamEvent } from 'aws-lambda';
 import { failedRecordsPrefix } from '../lib/aws/keys.ts';
 import type { FunctionDeps } from './deps.ts';
-import { byAgent, recordAll } from './stream.ts';
+import { byHead, recordAll } from './stream.ts';
 
 /** One sweep replays this many batches; the rest waits for the next. */
 const batchesPerSweep = 20;
@@ -31,6 +31,6 @@ async function replay(deps: FunctionDeps, key: string): Promise<void> {
   if (!body) return;
   const { payload } = JSON.parse(Buffer.from(body).toString()) as { payload?: string | DynamoDBStreamEvent };
   const event = typeof payload === 'string' ? (JSON.parse(payload) as DynamoDBStreamEvent) : payload;
-  for (const records of byAgent(event?.Records ?? [])) await recordAll(deps, records);
+  for (const records of byHead(event?.Records ?? [])) await recordAll(deps, records);
   await deps.objects.delete([key]);
 }

@@ -2,21 +2,24 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { DynamoDBRecord } from 'aws-lambda';
 import { recordWrites, type StreamedWrite } from '../lib/app/record.ts';
-import { livePrefix } from '../lib/aws/keys.ts';
+import { kindOfPartition, livePrefix } from '../lib/aws/keys.ts';
 import type { CarriedEvent } from '../lib/domain/event.ts';
+import { headRefOf } from '../lib/domain/head.ts';
+import type { Parent } from '../lib/domain/parent.ts';
+import { finalStatuses } from '../lib/domain/task.ts';
 import type { FunctionDeps } from './deps.ts';
 
-/** Records what the writes of one agent's rows tell, in their order. */
+/** Records what the writes of one head's rows tell, in their order. */
 export async function recordAll(deps: FunctionDeps, records: DynamoDBRecord[]): Promise<void> {
   const writes = records.map(toWrite).filter((write) => write !== undefined);
   const [first] = writes;
   if (!first) return;
-  const recorded = await recordWrites(deps, first.tenant, first.agentId, writes);
-  await deps.bus.publish(first.tenant, recorded);
+  const recorded = await recordWrites(deps, first.head, writes);
+  await deps.bus.publish(first.head.tenant, recorded);
 }
 
-/** Records by agent: each has a partition of its own. */
-export function byAgent(records: DynamoDBRecord[]): DynamoDBRecord[][] {
+/** Records by partition: every head has one of its own. */
+export function byHead(records: DynamoDBRecord[]): DynamoDBRecord[][] {
   const groups = new Map<string, DynamoDBRecord[]>();
   for (const record of records) {
     const pk = record.dynamodb?.Keys?.pk?.S ?? '';
@@ -34,15 +37,24 @@ function toWrite(record: DynamoDBRecord): StreamedWrite | undefined {
   const isLive = sk?.startsWith(livePrefix) ?? false;
   if (!NewImage || (sk !== 'head' && !isLive) || OldImage?.version?.N === NewImage.version?.N) return undefined;
   const row = unmarshall(NewImage as Record<string, AttributeValue>);
-  const agentId = isLive ? row.agentId : row.id;
-  if (typeof agentId !== 'string' || typeof row.tenant !== 'string' || !agentId.startsWith('agt_')) return undefined;
+  const kind = kindOfPartition(Keys?.pk?.S ?? '');
+  const head = headRefOf({ tenant: row.tenant, kind, id: isLive ? row.agentId : row.id });
+  if (!head) return undefined;
+  const parent = row.parent as Parent | undefined;
   return {
-    tenant: row.tenant,
-    agentId,
+    head,
     ...(isLive ? { taskId: String(row.id) } : {}),
+    ...(isLive && parent?.type === 'run' ? { runId: parent.runId } : {}),
     sequence: SequenceNumber ?? '',
     rowVersion: Number(row.version),
     events: (row.events as CarriedEvent[] | undefined) ?? [],
     isNewTask: isLive && record.eventName === 'INSERT',
+    ending:
+      parent && hasEnded(row.status) ? { parent, tenant: head.tenant, id: row.id, status: row.status } : undefined,
   };
+}
+
+/** Tasks and runs end in the same ways. */
+function hasEnded(status: unknown): boolean {
+  return (finalStatuses as readonly unknown[]).includes(status);
 }

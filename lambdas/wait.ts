@@ -3,6 +3,7 @@ import { getTask } from '../lib/app/tasks.ts';
 import { poll } from '../lib/app/wait.ts';
 import { invalid } from '../lib/domain/errors.ts';
 import type { RecordedEvent } from '../lib/domain/event.ts';
+import { agentHead, type HeadRef } from '../lib/domain/head.ts';
 import { bind } from '../lib/http/route.ts';
 import { listEvents, listLogs } from '../lib/http/routes/feeds.ts';
 import { getTask as getTaskContract } from '../lib/http/routes/tasks.ts';
@@ -39,14 +40,15 @@ export function makeHandler(deps: FunctionDeps) {
       (query.taskId === undefined || event.taskId === query.taskId) &&
       (query.runId === undefined || event.runId === query.runId) &&
       (query.type.length === 0 || query.type.includes(event.type));
-    const feed = `events/${agentId ?? 'all'}`;
+    const head = headOf(tenant, agentId, query.runId);
+    const feed = `events/${head?.id ?? 'all'}`;
     let position = positionOf(query.after, feed);
     const read = async () => {
       const items: RecordedEvent[] = [];
       for (let pages = 0; pages < pagesPerAnswer && items.length === 0; pages++) {
         const request = { limit: query.limit, after: position };
-        const page = agentId
-          ? await deps.events.ofAgent(tenant, agentId, request)
+        const page = head
+          ? await deps.events.of(head, request)
           : await deps.events.ofTenant(tenant, request, deps.now());
         items.push(...page.items.filter(matches));
         position = page.cursor;
@@ -76,6 +78,12 @@ export function makeHandler(deps: FunctionDeps) {
   });
 
   return serve(deps, [task, events, logs], keyAuthentication(deps));
+}
+
+/** Whose log holds what is asked for: an agent's, a run's, or undefined for that of all. */
+function headOf(tenant: string, agentId: string | undefined, runId: string | undefined): HeadRef | undefined {
+  if (agentId !== undefined) return agentHead(tenant, agentId);
+  return runId === undefined ? undefined : { tenant, kind: 'run', id: runId };
 }
 
 /** A position means something in its own feed only: in another one a client would wait for ever, or miss what it wants. */

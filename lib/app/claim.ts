@@ -1,5 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { runtimeReplaced } from '../domain/errors.ts';
+import { agentHead } from '../domain/head.ts';
 import {
   type CancellingTask,
   claim,
@@ -153,7 +154,7 @@ async function confirm(
   if (agent.waiting && more) await deps.agents.setWaiting(agent, false);
   const leaseEndsMs = Math.min(...claimed.map((task) => task.leaseUntilMs)) + leaseSlackMs;
   if (agent.dueAtMs === undefined || leaseEndsMs < agent.dueAtMs)
-    await deps.agents.lowerDue(me.tenant, me.agentId, leaseEndsMs);
+    await deps.due.lower(agentHead(me.tenant, me.agentId), leaseEndsMs);
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import type { RandomBytes } from '../domain/id.ts';
 import type {
   Agents,
   ApiKeys,
+  DueHeads,
   EventLog,
   Generations,
   Identities,
@@ -23,6 +24,7 @@ import type {
 export interface Deps {
   config: Config;
   agents: Agents;
+  due: DueHeads;
   tasks: Tasks;
   templates: Templates;
   runtimes: Runtimes;

@@ -1,5 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { CarriedEvent, RecordedEvent } from '../domain/event.ts';
+import type { HeadRef } from '../domain/head.ts';
+import type { Parent } from '../domain/parent.ts';
 import type { FinalStatus, LiveTask, TaskError } from '../domain/task.ts';
 
 /** What the use cases need from the world. `lib/aws` provides it; writes that lose a race throw {@link Conflict}. */
@@ -25,12 +27,16 @@ export interface Agents {
   commit(before: Agent, after: Agent, events: CarriedEvent[]): Promise<void>;
   /** Says that the agent's shim saw an empty queue, or no longer waits. Only for the enrolled runtime; false if it is another. */
   setWaiting(agent: Agent, waiting: boolean): Promise<boolean>;
-  /** Makes the agent due at `dueAtMs` unless it is due before. */
-  lowerDue(tenant: string, agentId: string, dueAtMs: number): Promise<void>;
   /** Newest first. */
   page(tenant: string, limit: number, before: string | undefined): Promise<Page<Agent>>;
-  /** Agents of one shard that are due, the longest due first. */
-  due(shard: number, nowMs: number, limit: number): Promise<{ tenant: string; agentId: string }[]>;
+}
+
+/** What has to be looked at some time, whatever it is. */
+export interface DueHeads {
+  /** Heads of one shard that are due, the longest due first. */
+  due(shard: number, nowMs: number, limit: number): Promise<HeadRef[]>;
+  /** Makes a head due at `dueAtMs` unless it is due before, or does not exist. */
+  lower(head: HeadRef, dueAtMs: number): Promise<void>;
 }
 
 export interface TaskRecord {
@@ -48,6 +54,7 @@ export interface TaskRecord {
   timeoutSeconds: number;
   createdMs: number;
   retryOf?: string | undefined;
+  parent?: Parent | undefined;
 
   /** Present once the task is finished. */
   status?: FinalStatus | undefined;
@@ -241,14 +248,10 @@ export interface TaskDefinitions {
 }
 
 /** "Look at this": all that a queue ever says. */
-export interface Nudge {
-  tenant: string;
-  kind: 'agent';
-  id: string;
-}
+export type Nudge = HeadRef;
 
 export interface Queues {
-  /** To `work.fifo`, one group an agent, each with its own dedupe id. */
+  /** To `work.fifo`, one group a head, each with its own dedupe id. */
   nudge(nudges: Nudge[]): Promise<void>;
   /** To `work.fifo` by way of the timers queue, at `atMs` (at most 15 minutes ahead; later ones are left to the sweep). */
   nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void>;
@@ -303,16 +306,12 @@ export interface EventQuery {
 
 export interface EventLog {
   /**
-   * Appends what is new of these, in order.
+   * Appends what is new of what a head's rows have told, in order.
    * @returns all of them as they are recorded, also those that had been before: whoever publishes them may have died
    */
-  append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]>;
-  ofAgent(
-    tenant: string,
-    agentId: string,
-    query: EventQuery,
-  ): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
-  /** Of all agents, in the order in which they were recorded; a little behind, so that nothing is overtaken. */
+  append(head: HeadRef, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]>;
+  of(head: HeadRef, query: EventQuery): Promise<Page<RecordedEvent> & { cursor: string | undefined }>;
+  /** Of all heads, in the order in which they were recorded; a little behind, so that nothing is overtaken. */
   ofTenant(
     tenant: string,
     query: EventQuery,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { newId } from '../domain/id.ts';
 import type { Deps } from './deps.ts';
 
-/** One sweep nudges this many agents of a shard; the rest is due still, a minute later. */
+/** One sweep nudges this many heads of a shard; the rest is due still, a minute later. */
 const perShard = 500;
 
 /** Nudges all that is overdue. @returns how many were. */
@@ -10,8 +10,8 @@ export async function sweepDue(deps: Deps, shards: number): Promise<number> {
   const nowMs = deps.now();
   const counts = await Promise.all(
     Array.from({ length: shards }, async (_, shard) => {
-      const due = await deps.agents.due(shard, nowMs, perShard);
-      await deps.queues.nudge(due.map(({ tenant, agentId }) => ({ tenant, kind: 'agent' as const, id: agentId })));
+      const due = await deps.due.due(shard, nowMs, perShard);
+      await deps.queues.nudge(due);
       return due.length;
     }),
   );

@@ -1,7 +1,9 @@
 import type { Agent } from '../domain/agent.ts';
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
+import { agentHead } from '../domain/head.ts';
 import { idOf, isId, timeOf } from '../domain/id.ts';
 import { inputObject, uploadObject } from '../domain/object-key.ts';
+import type { Parent } from '../domain/parent.ts';
 import {
   finalStatuses,
   isFinished,
@@ -33,6 +35,7 @@ export interface SubmitTask {
   onBusy: 'enqueue' | 'reject';
   metadata: Record<string, unknown>;
   retryOf?: string | undefined;
+  parent?: Parent | undefined;
 }
 
 /** A task as it is known: its record, and its live row while it is unfinished. */
@@ -73,6 +76,7 @@ export async function submitTask(
     timeoutSeconds: command.timeoutSeconds ?? settings.task.timeoutSeconds,
     createdMs,
     retryOf: command.retryOf,
+    parent: command.parent,
   };
   const { task, events } = submit({
     id,
@@ -85,6 +89,7 @@ export async function submitTask(
     createdMs,
     notBeforeMs,
     expiresMs: command.expiresInSeconds === undefined ? undefined : createdMs + command.expiresInSeconds * 1000,
+    parent: command.parent,
   });
   await deps.tasks.submit(record, task, carry(deps, events, by));
   await ringIfWaiting(deps, agent);
@@ -184,7 +189,7 @@ export async function cancelTask(deps: Deps, tenant: string, taskId: string, by:
     if (isHeld(task)) {
       await deps.queues.ring(task.runtimeId);
       const settings = await settingsOf(deps, await existingAgent(deps, tenant, task.agentId));
-      await deps.agents.lowerDue(tenant, task.agentId, cancelDeadlineMs(deps.now(), settings.cancelGraceSeconds));
+      await deps.due.lower(agentHead(tenant, task.agentId), cancelDeadlineMs(deps.now(), settings.cancelGraceSeconds));
     }
     return { record: known.record, live: task };
   }).catch((error) => {

@@ -1,6 +1,7 @@
 import { QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { Conflict, type EventLog, type EventQuery, type Page, type StreamedEvents } from '../app/ports.ts';
 import type { RecordedEvent } from '../domain/event.ts';
+import { type HeadRef, subjectOf } from '../domain/head.ts';
 import { shardOf } from '../domain/id.ts';
 import { eventKey, eventPartition, eventPrefix, feedPartition, feedSort, type Key, listShards } from './keys.ts';
 import type { Item, Table } from './table.ts';
@@ -12,7 +13,7 @@ import type { Item, Table } from './table.ts';
 export const feedLagMs = 2_000;
 /** Events of one item: an item must stay far below 400 KB. */
 const eventsPerItem = 100;
-/** After these an agent may be silent for ever; after the others something follows within its runtime's life. */
+/** After these what they tell of may be silent for ever; after the others something follows within a runtime's life. */
 const quietAfter = [
   'agent.created',
   'agent.paused',
@@ -20,6 +21,7 @@ const quietAfter = [
   'agent.terminated',
   'agent.launch_failed',
   'agent.runtime_lost',
+  'workflow.step_waiting',
 ];
 const busyAfter = ['agent.starting', 'agent.running', 'agent.stopping'];
 
@@ -28,7 +30,7 @@ interface Tail {
   seq: number;
   /** The last position of the stream that was recorded. */
   sequence: string;
-  /** The agent may be silent for ever. */
+  /** The next event may come after years. */
   isQuiet: boolean;
   /** The tail's sort key if it has no end yet. */
   lastingSk: string | undefined;
@@ -37,7 +39,7 @@ interface Tail {
 type Cursor = { cursor: string | undefined };
 
 /**
- * An agent's events, several to an item, under the number of the first. The newest item is also the tail: it tells the
+ * A head's events, several to an item, under the number of the first. The newest item is also the tail: it tells the
  * last number and the last position in the stream, and the next item is put only if nobody else has put it. One write
  * therefore records a batch and remembers that it did.
  */
@@ -50,8 +52,8 @@ export class DynamoEventLog implements EventLog {
     this.retentionSeconds = retentionDays * 86_400;
   }
 
-  async append(tenant: string, agentId: string, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]> {
-    const tail = await this.tail(tenant, agentId);
+  async append(head: HeadRef, records: StreamedEvents[], nowMs: number): Promise<RecordedEvent[]> {
+    const tail = await this.tail(head);
     const fresh: StreamedEvents[] = [];
     const recorded: RecordedEvent[] = [];
     const seen = new Set<string>();
@@ -59,59 +61,56 @@ export class DynamoEventLog implements EventLog {
       const id = record.events[0]?.id;
       if (id === undefined || seen.has(id)) continue;
       seen.add(id);
-      const known =
-        comparePositions(record.sequence, tail.sequence) > 0 ? undefined : await this.find(tenant, agentId, record);
+      const known = comparePositions(record.sequence, tail.sequence) > 0 ? undefined : await this.find(head, record);
       if (known) recorded.push(...known);
       else fresh.push(record);
     }
+    const owner = ownerOf(head);
     let { seq, sequence, isQuiet, lastingSk } = tail;
     for (const chunk of chunksOf(fresh, eventsPerItem)) {
       const events = chunk.flatMap(({ events, taskId, runId, rowVersion }) =>
         events.map(
-          (event): RecordedEvent => ({ ...event, seq: ++seq, agentId, ...defined({ taskId, runId }), rowVersion }),
+          (event): RecordedEvent => ({ ...event, seq: ++seq, ...defined({ taskId, runId }), ...owner, rowVersion }),
         ),
       );
       const first = events[0];
       if (!first) continue;
       for (const record of chunk) if (comparePositions(record.sequence, sequence) > 0) sequence = record.sequence;
-      for (const { type } of events) {
-        if (quietAfter.includes(type)) isQuiet = true;
-        else if (busyAfter.includes(type)) isQuiet = false;
-      }
+      for (const { type } of events) isQuiet = staysQuiet(type, isQuiet);
       const ttl = Math.floor(nowMs / 1000) + this.retentionSeconds;
       const item = {
-        ...eventKey(tenant, agentId, first.seq),
-        events: events.map(({ agentId: _agent, ...event }) => event),
+        ...eventKey(head, first.seq),
+        events: events.map((event) => without(event, owner)),
         last: seq,
         sequence,
-        agentId,
-        feedPk: feedPartition(tenant, shardOf(agentId, listShards)),
-        feedSk: feedSort(nowMs, agentId, first.seq),
-        // The tail of an agent that may sleep for years outlives the retention: numbers are never given twice.
+        ...owner,
+        feedPk: feedPartition(head.tenant, shardOf(subjectOf(head), listShards)),
+        feedSk: feedSort(nowMs, subjectOf(head), first.seq),
+        // The tail of what may sleep for years outlives the retention: numbers are never given twice.
         ...(isQuiet ? { isQuiet } : { ttl }),
       };
-      if (!(await this.table.putNew(item))) throw new Conflict(`The event log of ${agentId}`);
-      if (lastingSk !== undefined) await this.table.change({ pk: item.pk, sk: lastingSk }, { ttl }, { agentId });
+      if (!(await this.table.putNew(item))) throw new Conflict(`The event log of ${subjectOf(head)}`);
+      if (lastingSk !== undefined) await this.table.change({ pk: item.pk, sk: lastingSk }, { ttl }, owner);
       lastingSk = isQuiet ? item.sk : undefined;
       recorded.push(...events);
     }
     return recorded.sort((a, b) => a.seq - b.seq);
   }
 
-  async ofAgent(tenant: string, agentId: string, query: EventQuery): Promise<Page<RecordedEvent> & Cursor> {
+  async of(head: HeadRef, query: EventQuery): Promise<Page<RecordedEvent> & Cursor> {
     const after = query.after === undefined ? 0 : Number(query.after);
-    const pk = eventPartition(tenant, agentId);
+    const pk = eventPartition(head);
     // The item that holds the next number begins at or before it: look one back, then forward.
     const [holding] = await this.table.page(pk, eventPrefix, {
       limit: 1,
       strong: true,
       newestFirst: true,
-      before: eventKey(tenant, agentId, after + 2).sk,
+      before: eventKey(head, after + 2).sk,
     });
     const later = await this.table.page(pk, eventPrefix, {
       limit: query.limit,
       strong: true,
-      after: eventKey(tenant, agentId, after + 1).sk,
+      after: eventKey(head, after + 1).sk,
     });
     const events = [...(holding ? [holding] : []), ...later].flatMap(toEvents).filter((event) => event.seq > after);
     const items = events.slice(0, query.limit);
@@ -171,8 +170,8 @@ export class DynamoEventLog implements EventLog {
     }));
   }
 
-  private async tail(tenant: string, agentId: string): Promise<Tail> {
-    const [item] = await this.table.page(eventPartition(tenant, agentId), eventPrefix, {
+  private async tail(head: HeadRef): Promise<Tail> {
+    const [item] = await this.table.page(eventPartition(head), eventPrefix, {
       limit: 1,
       strong: true,
       newestFirst: true,
@@ -186,12 +185,12 @@ export class DynamoEventLog implements EventLog {
   }
 
   /** The events of a write that was recorded before: asked only for what comes again, so it may read backwards. */
-  private async find(tenant: string, agentId: string, record: StreamedEvents): Promise<RecordedEvent[] | undefined> {
+  private async find(head: HeadRef, record: StreamedEvents): Promise<RecordedEvent[] | undefined> {
     const wanted = new Set(record.events.map((event) => event.id));
     const recordedAfterMs = (record.events[0]?.timeMs ?? 0) - 60_000;
     let before: string | undefined;
     for (;;) {
-      const items = await this.table.page(eventPartition(tenant, agentId), eventPrefix, {
+      const items = await this.table.page(eventPartition(head), eventPrefix, {
         limit: 25,
         strong: true,
         newestFirst: true,
@@ -209,10 +208,30 @@ export class DynamoEventLog implements EventLog {
 }
 
 function toEvents(item: Item): RecordedEvent[] {
-  return (item.events as Omit<RecordedEvent, 'agentId'>[]).map((event) => ({
+  const { agentId, runId, schedule, pool } = item as Owner;
+  return (item.events as RecordedEvent[]).map((event) => ({
     ...event,
-    agentId: String(item.agentId),
+    ...defined({ agentId, runId, schedule, pool }),
   }));
+}
+
+/** What all events of an item are of. */
+type Owner = Pick<RecordedEvent, 'agentId' | 'runId' | 'schedule' | 'pool'>;
+
+const ownerNames = { agent: 'agentId', run: 'runId', schedule: 'schedule', pool: 'pool' } as const;
+
+function ownerOf({ kind, id }: HeadRef): Owner {
+  return { [ownerNames[kind]]: id };
+}
+
+function without(event: RecordedEvent, owner: Owner): Item {
+  return Object.fromEntries(Object.entries(event).filter(([name]) => !(name in owner)));
+}
+
+function staysQuiet(type: string, before: boolean): boolean {
+  // A schedule may fire once a year, a pool may be full for as long.
+  if (quietAfter.includes(type) || type.startsWith('schedule.') || type.startsWith('pool.')) return true;
+  return busyAfter.includes(type) || type.startsWith('workflow.') ? false : before;
 }
 
 /** When an item was put: items come in this order, whatever the times of their events. */

@@ -1,4 +1,5 @@
-import { codeOf, shardOf } from '../domain/id.ts';
+import { agentHead, type HeadKind, type HeadRef, partitionName, subjectOf } from '../domain/head.ts';
+import { shardOf } from '../domain/id.ts';
 
 /**
  * Every key of both tables; those of the bucket are in lib/domain/object-key.ts. The layout is in docs/architecture.md; why it is so, in docs/adr/0001.
@@ -16,9 +17,14 @@ export const listShards = 8;
 
 const pad = (value: number, length: number) => String(value).padStart(length, '0');
 
-export const agentPartition = (tenant: string, id: string) => `${tenant}#agent#${codeOf(id)}`;
+/** Everything of one head lies in one partition. */
+export const partitionOf = (head: HeadRef) => `${head.tenant}#${head.kind}#${partitionName(head)}`;
+/** A partition's kind of head. */
+export const kindOfPartition = (pk: string) => pk.split('#', 2)[1] as HeadKind | undefined;
+/** Works for every id that is the agent's own too: they share its code. */
+export const agentPartition = (tenant: string, id: string) => partitionOf(agentHead(tenant, id));
 
-export const headKey = (tenant: string, agentId: string): Key => ({ pk: agentPartition(tenant, agentId), sk: 'head' });
+export const headKey = (head: HeadRef): Key => ({ pk: partitionOf(head), sk: 'head' });
 
 export const livePrefix = 'live#';
 /** Sorted by place, then by id. Places are milliseconds since the epoch, 13 digits until the year 2286. */
@@ -73,18 +79,19 @@ export const listEntry = (tenant: string, list: ListName, id: string) => ({
 });
 
 export const duePartition = (shard: number) => `due#${pad(shard, 2)}`;
-export const dueEntry = (agentId: string, dueAtMs: number | undefined) =>
-  dueAtMs === undefined ? {} : { duePk: duePartition(shardOf(agentId, dueShards)), dueAt: dueAtMs };
+/** Attributes of a head's row that put it in the due index, by the head's id. */
+export const dueEntry = (id: string, dueAtMs: number | undefined) =>
+  dueAtMs === undefined ? {} : { duePk: duePartition(shardOf(id, dueShards)), dueAt: dueAtMs };
 
 export const eventPrefix = 'event#';
-export const eventPartition = (tenant: string, agentId: string) => `${tenant}#${agentId}`;
-export const eventKey = (tenant: string, agentId: string, firstSeq: number): Key => ({
-  pk: eventPartition(tenant, agentId),
+export const eventPartition = (head: HeadRef) => `${head.tenant}#${subjectOf(head)}`;
+export const eventKey = (head: HeadRef, firstSeq: number): Key => ({
+  pk: eventPartition(head),
   sk: `${eventPrefix}${pad(firstSeq, 12)}`,
 });
 export const feedPartition = (tenant: string, shard: number) => `${tenant}#feed#${shard}`;
-export const feedSort = (timeMs: number, agentId: string, firstSeq: number) =>
-  `${pad(timeMs, 13)}#${agentId}#${pad(firstSeq, 12)}`;
+export const feedSort = (timeMs: number, subject: string, firstSeq: number) =>
+  `${pad(timeMs, 13)}#${subject}#${pad(firstSeq, 12)}`;
 
 export const linesPartition = (tenant: string, agentId: string) => `${tenant}#${agentId}#lines`;
 

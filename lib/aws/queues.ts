@@ -10,6 +10,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { Nudge, Queues } from '../app/ports.ts';
+import { subjectOf } from '../domain/head.ts';
 
 /** The longest delay of a message (aws-facts 2); what is due later is left to the sweep. */
 const longestDelaySeconds = 900;
@@ -22,6 +23,12 @@ const deadLetterBatches = 20;
  * for as long, so that nobody has to delete it.
  */
 const bellRetentionSeconds = '60';
+
+/** One group a head: ids are unique everywhere, names only within their tenant. */
+function groupOf(nudge: Nudge): string {
+  const subject = subjectOf(nudge);
+  return subject === nudge.id ? subject : `${nudge.tenant}/${subject}`;
+}
 
 export interface QueueUrls {
   stack: string;
@@ -45,7 +52,7 @@ export class SqsQueues implements Queues {
       const entries = nudges.slice(i, i + batchSize).map((nudge, index) => ({
         Id: String(index),
         MessageBody: JSON.stringify(nudge),
-        MessageGroupId: nudge.id,
+        MessageGroupId: groupOf(nudge),
         MessageDeduplicationId: randomUUID(),
       }));
       const answer = await this.client.send(

@@ -19,12 +19,16 @@ export interface CarriedEvent extends EventDraft {
   cause: string;
 }
 
-/** A recorded fact. `seq` has no gaps within an agent. */
+/** A recorded fact. `seq` has no gaps within what it is of: an agent, a run, a schedule, or the pool of a template. */
 export interface RecordedEvent extends CarriedEvent {
   seq: number;
-  agentId: string;
+  agentId?: string;
   taskId?: string;
   runId?: string;
+  /** Name of a schedule. */
+  schedule?: string;
+  /** Name of a template whose warm pool it is about. */
+  pool?: string;
   /** Version of the row that carried it: a row's versions have no gaps either. */
   rowVersion: number;
 }

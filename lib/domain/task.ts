@@ -1,4 +1,5 @@
 import type { EventDraft } from './event.ts';
+import type { Parent } from './parent.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
 
 /** What every live row of an unfinished task holds, whatever its status. */
@@ -28,6 +29,8 @@ interface TaskBase {
   statusReason?: string | undefined;
   lastError?: TaskError | undefined;
   firstStartedMs?: number | undefined;
+  /** Who hears of its end. */
+  parent?: Parent | undefined;
 }
 
 export interface TaskError {

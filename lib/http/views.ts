@@ -6,12 +6,13 @@ import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
+import type { Parent } from '../domain/parent.ts';
 import { isFinished } from '../domain/task.ts';
 import type { Agent as AgentResource } from './schemas/agent.ts';
 import type { Event } from './schemas/event.ts';
 import type { Generation as GenerationResource } from './schemas/generation.ts';
 import type { EnrollAnswer, Instructions as InstructionsAnswer } from './schemas/runtime.ts';
-import type { OutputSpec, Task, TaskSummary, Usage } from './schemas/task.ts';
+import type { OutputSpec, ParentView, Task, TaskSummary, Usage } from './schemas/task.ts';
 import type { template } from './schemas/template.ts';
 
 /** How the domain's things look to a client. */
@@ -70,7 +71,7 @@ export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
     usage: (record.usage as Usage | undefined) ?? null,
     metadata: record.metadata ?? {},
     retryOf: record.retryOf ?? null,
-    parent: null,
+    parent: record.parent === undefined ? null : parentView(record.parent),
     notBefore: live?.status === 'queued' && live.notBeforeMs > record.createdMs ? time(live.notBeforeMs) : null,
     expiresAt: timeOrNull(live?.expiresMs),
     timeoutSeconds: record.timeoutSeconds,
@@ -79,6 +80,12 @@ export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
     startedAt: timeOrNull(record.startedMs ?? live?.firstStartedMs),
     finishedAt: timeOrNull(record.finishedMs ?? (live && isFinished(live) ? live.finishedMs : undefined)),
   };
+}
+
+export function parentView(parent: Parent): ParentView {
+  if (parent.type === 'schedule') return { schedule: parent.name, scheduledTime: time(parent.scheduledMs) };
+  const { runId, step, item } = parent;
+  return { runId, step, ...(item === undefined ? {} : { item }) };
 }
 
 /** @param presign makes a URL for a key of the bucket */
@@ -99,9 +106,10 @@ export function eventView(event: RecordedEvent): Event {
     seq: event.seq,
     type: event.type,
     time: time(event.timeMs),
-    agentId: event.agentId,
+    agentId: event.agentId ?? null,
     taskId: event.taskId ?? null,
     runId: event.runId ?? null,
+    schedule: event.schedule ?? null,
     actor: event.actor,
     cause: event.cause,
     data: event.data ?? {},

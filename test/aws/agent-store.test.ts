@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Conflict } from '../../lib/app/ports.ts';
 import { AgentStore } from '../../lib/aws/agent-store.ts';
+import { DueHeadStore } from '../../lib/aws/due-heads.ts';
 import { dueShards, headKey } from '../../lib/aws/keys.ts';
 import type { Agent } from '../../lib/domain/agent.ts';
 import { enrol, start } from '../../lib/domain/agent-launch.ts';
 import { update } from '../../lib/domain/agent-life.ts';
 import { rearm } from '../../lib/domain/agent-transition.ts';
+import { agentHead } from '../../lib/domain/head.ts';
 import { idOf, shardOf } from '../../lib/domain/id.ts';
 import { agentId, anAgent, anEvent, nowMs, otherRuntimeId, runtimeId, ulid } from '../support/builders.ts';
 import { makeTables } from './tables.ts';
@@ -15,10 +17,11 @@ const tenant = 'default';
 async function setUp(...existing: Agent[]) {
   const { state: table } = await makeTables();
   const agents = new AgentStore(table);
+  const due = new DueHeadStore(table);
   for (const agent of existing) await agents.create(agent, [anEvent('agent.created')]);
   const get = (id = agentId) => agents.get(tenant, id, { strong: true });
-  const head = () => table.get(headKey(tenant, agentId), true);
-  return { table, agents, get, head };
+  const head = () => table.get(headKey(agentHead(tenant, agentId)), true);
+  return { table, agents, due, get, head };
 }
 
 const numbered = (number: number, differs: Partial<Agent> = {}) =>
@@ -77,10 +80,10 @@ describe('a commit', () => {
 
   it('without a due time leaves the index of what is due', async () => {
     const before = anAgent('paused', { dueAtMs: nowMs });
-    const { agents, head } = await setUp(before);
+    const { agents, due, head } = await setUp(before);
     await agents.commit(before, rearm(before, { dueAtMs: undefined }).agent, []);
     expect(await head()).not.toHaveProperty('duePk');
-    expect(await agents.due(shardOf(agentId, dueShards), nowMs, 10)).toEqual([]);
+    expect(await due.due(shardOf(agentId, dueShards), nowMs, 10)).toEqual([]);
   });
 
   it('under an old version is a conflict, and changes nothing', async () => {
@@ -100,8 +103,8 @@ describe('a commit', () => {
   it('with another due time is a conflict when the due time was lowered meanwhile', async () => {
     for (const dueAtMs of [undefined, nowMs + 1000]) {
       const before = anAgent('paused', { dueAtMs });
-      const { agents, get } = await setUp(before);
-      await agents.lowerDue(tenant, agentId, nowMs + 10);
+      const { agents, due, get } = await setUp(before);
+      await due.lower(agentHead(tenant, agentId), nowMs + 10);
       await expect(agents.commit(before, rearm(before, { dueAtMs: nowMs + 5000 }).agent, [])).rejects.toThrow(Conflict);
       expect((await get())?.dueAtMs).toBe(nowMs + 10);
     }
@@ -109,8 +112,8 @@ describe('a commit', () => {
 
   it('with the same due time leaves one that was lowered meanwhile', async () => {
     const before = anAgent('paused', { dueAtMs: nowMs + 1000 });
-    const { agents, get } = await setUp(before);
-    await agents.lowerDue(tenant, agentId, nowMs + 10);
+    const { agents, due, get } = await setUp(before);
+    await due.lower(agentHead(tenant, agentId), nowMs + 10);
     await agents.commit(before, update(before, { name: 'other' }, nowMs).agent, []);
     expect(await get()).toMatchObject({ name: 'other', dueAtMs: nowMs + 10 });
   });
@@ -118,41 +121,41 @@ describe('a commit', () => {
 
 describe('a due time', () => {
   it('is lowered, never raised', async () => {
-    const { agents, get } = await setUp(anAgent('paused', { dueAtMs: nowMs + 100 }));
-    await agents.lowerDue(tenant, agentId, nowMs + 200);
+    const { due, get } = await setUp(anAgent('paused', { dueAtMs: nowMs + 100 }));
+    await due.lower(agentHead(tenant, agentId), nowMs + 200);
     expect((await get())?.dueAtMs).toBe(nowMs + 100);
-    await agents.lowerDue(tenant, agentId, nowMs + 50);
+    await due.lower(agentHead(tenant, agentId), nowMs + 50);
     expect((await get())?.dueAtMs).toBe(nowMs + 50);
   });
 
   it('is set where there is none', async () => {
-    const { agents, get } = await setUp(anAgent());
-    await agents.lowerDue(tenant, agentId, nowMs);
+    const { due, get } = await setUp(anAgent());
+    await due.lower(agentHead(tenant, agentId), nowMs);
     expect((await get())?.dueAtMs).toBe(nowMs);
-    expect(await agents.due(shardOf(agentId, dueShards), nowMs, 10)).toEqual([{ tenant, agentId }]);
+    expect(await due.due(shardOf(agentId, dueShards), nowMs, 10)).toEqual([agentHead(tenant, agentId)]);
   });
 
   it('is lowered without a new version', async () => {
-    const { agents, get } = await setUp(anAgent());
-    await agents.lowerDue(tenant, agentId, nowMs);
+    const { due, get } = await setUp(anAgent());
+    await due.lower(agentHead(tenant, agentId), nowMs);
     expect((await get())?.version).toBe(anAgent().version);
   });
 
   it('of an agent that is not there makes none', async () => {
-    const { agents, head } = await setUp();
-    await agents.lowerDue(tenant, agentId, nowMs);
+    const { due, head } = await setUp();
+    await due.lower(agentHead(tenant, agentId), nowMs);
     expect(await head()).toBeUndefined();
   });
 
   it('that has come is found in its shard, the longest due first', async () => {
     const all = Array.from({ length: 150 }, (_, i) => numbered(i, { dueAtMs: nowMs - i }));
-    const { agents } = await setUp(...all, numbered(500, { dueAtMs: nowMs + 1 }));
-    const shards = await Promise.all(Array.from({ length: dueShards }, (_, shard) => agents.due(shard, nowMs, 200)));
+    const { due } = await setUp(...all, numbered(500, { dueAtMs: nowMs + 1 }));
+    const shards = await Promise.all(Array.from({ length: dueShards }, (_, shard) => due.due(shard, nowMs, 200)));
     expect(shards.flat()).toHaveLength(150);
     for (const [shard, found] of shards.entries()) {
       const expected = all.filter((agent) => shardOf(agent.id, dueShards) === shard).map((agent) => agent.id);
-      expect(found.map((agent) => agent.agentId)).toEqual(expected.reverse());
-      expect(await agents.due(shard, nowMs, 2)).toEqual(found.slice(0, 2));
+      expect(found.map((head) => head.id)).toEqual(expected.reverse());
+      expect(await due.due(shard, nowMs, 2)).toEqual(found.slice(0, 2));
     }
   });
 });

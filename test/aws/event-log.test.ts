@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Conflict, type StreamedEvents } from '../../lib/app/ports.ts';
 import { DynamoEventLog, feedLagMs } from '../../lib/aws/event-log.ts';
 import { eventPartition, eventPrefix } from '../../lib/aws/keys.ts';
+import { agentHead } from '../../lib/domain/head.ts';
 import { idOf } from '../../lib/domain/id.ts';
 import { agentId, anEvent, nowMs, taskId, ulid } from '../support/builders.ts';
 import { crashAfter, makeTables } from './tables.ts';
@@ -12,14 +13,16 @@ const retentionDays = 30;
 async function setUp() {
   const { log: table, environment } = await makeTables();
   const log = new DynamoEventLog(table, retentionDays);
-  const append = (records: StreamedEvents[], atMs = nowMs, agent = agentId) => log.append(tenant, agent, records, atMs);
+  const append = (records: StreamedEvents[], atMs = nowMs, agent = agentId) =>
+    log.append(agentHead(tenant, agent), records, atMs);
   /** Type and number of all events of the agent. */
   const all = async (agent = agentId) =>
-    (await log.ofAgent(tenant, agent, { limit: 10_000, after: undefined })).items.map((event) => [
+    (await log.of(agentHead(tenant, agent), { limit: 10_000, after: undefined })).items.map((event) => [
       event.seq,
       event.type,
     ]);
-  const items = () => table.page(eventPartition(tenant, agentId), eventPrefix, { limit: 1000, strong: true });
+  const items = () =>
+    table.page(eventPartition(agentHead(tenant, agentId)), eventPrefix, { limit: 1000, strong: true });
   return { table, environment, log, append, all, items };
 }
 
@@ -76,7 +79,7 @@ describe('appending', () => {
     const recorded = await append([
       { sequence: '1', rowVersion: 1, taskId, events: [anEvent('a', { data: { b: [1] } })] },
     ]);
-    expect((await log.ofAgent(tenant, agentId, { limit: 1, after: undefined })).items).toEqual(recorded);
+    expect((await log.of(agentHead(tenant, agentId), { limit: 1, after: undefined })).items).toEqual(recorded);
   });
 
   it('numbers all events of one write one after the other', async () => {
@@ -225,7 +228,7 @@ describe('reading an agent’s events', () => {
       const seen: number[] = [];
       let after: string | undefined;
       do {
-        const page = await log.ofAgent(tenant, agentId, { limit, after });
+        const page = await log.of(agentHead(tenant, agentId), { limit, after });
         expect(page.items.length).toBeLessThanOrEqual(limit);
         seen.push(...page.items.map((event) => event.seq));
         expect(page.cursor).toBe(String(seen.at(-1)));
@@ -240,7 +243,7 @@ describe('reading an agent’s events', () => {
     await append(writes(1, 5));
     await append(writes(6, 7));
     for (let after = 0; after <= 7; after++) {
-      const { items } = await log.ofAgent(tenant, agentId, { limit: 10, after: String(after) });
+      const { items } = await log.of(agentHead(tenant, agentId), { limit: 10, after: String(after) });
       expect(items.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6, 7].slice(after));
     }
   });
@@ -248,13 +251,13 @@ describe('reading an agent’s events', () => {
   it('keeps the cursor when there is nothing new', async () => {
     const { append, log } = await setUp();
     await append([write(1)]);
-    const page = await log.ofAgent(tenant, agentId, { limit: 10, after: '1' });
+    const page = await log.of(agentHead(tenant, agentId), { limit: 10, after: '1' });
     expect(page).toEqual({ items: [], next: undefined, cursor: '1' });
   });
 
   it('gives an empty page of an agent without events', async () => {
     const { log } = await setUp();
-    const page = await log.ofAgent(tenant, agentId, { limit: 10, after: undefined });
+    const page = await log.of(agentHead(tenant, agentId), { limit: 10, after: undefined });
     expect(page).toEqual({ items: [], next: undefined, cursor: undefined });
   });
 
@@ -264,7 +267,7 @@ describe('reading an agent’s events', () => {
       await append([
         { sequence: String(i), rowVersion: i, events: [anEvent('big', { data: { text: 'x'.repeat(300_000) } })] },
       ]);
-    const page = await log.ofAgent(tenant, agentId, { limit: 6, after: undefined });
+    const page = await log.of(agentHead(tenant, agentId), { limit: 6, after: undefined });
     expect(page.items.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 });
@@ -317,6 +320,6 @@ describe('reading a tenant’s events', () => {
     const { append, log } = await setUp();
     await append([write(1)]);
     expect((await log.ofTenant('other', { limit: 10, after: undefined }, later)).items).toEqual([]);
-    expect((await log.ofAgent('other', agentId, { limit: 10, after: undefined })).items).toEqual([]);
+    expect((await log.of(agentHead('other', agentId), { limit: 10, after: undefined })).items).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import type { Agent } from '../../domain/agent.ts';
 import { rearm } from '../../domain/agent-transition.ts';
+import { agentHead } from '../../domain/head.ts';
 import { bySystem, type Cause, commitAgent } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import { Conflict } from '../ports.ts';
@@ -34,7 +35,7 @@ export async function reconcile(deps: Deps, tenant: string, agentId: string, cau
     }
   }
   // Still changing under our hands: whoever changes it looks at it, and the sweep does.
-  await deps.agents.lowerDue(tenant, agentId, deps.now() + 1000);
+  await deps.due.lower(agentHead(tenant, agentId), deps.now() + 1000);
 }
 
 /** One look and what follows from it. True when there is more to do. */

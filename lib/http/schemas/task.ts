@@ -123,6 +123,16 @@ export const usage = z
   })
   .meta({ id: 'Usage' });
 
+/** What started it. */
+export const parent = z
+  .union([
+    z.object({ runId: id('run'), step: z.string(), item: z.int().optional().describe('Index in a forEach step') }),
+    z.object({ schedule: z.string(), scheduledTime: timestamp }),
+  ])
+  .meta({ id: 'Parent', description: 'What started it: a step of a run, or one occurrence of a schedule' });
+
+export type ParentView = z.output<typeof parent>;
+
 const taskShape = {
   id: id('task'),
   agentId: id('agent'),
@@ -137,7 +147,7 @@ const taskShape = {
   usage: usage.nullable(),
   metadata: z.record(z.string(), z.unknown()),
   retryOf: id('task').nullable(),
-  parent: z.object({ runId: id('run'), step: z.string() }).nullable(),
+  parent: parent.nullable(),
   notBefore: timestamp.nullable(),
   expiresAt: timestamp.nullable(),
   timeoutSeconds: z.int(),

@@ -187,11 +187,12 @@ export class Loop {
   }
 
   #obey(instructions: Instructions): void {
-    const { stop, nextDueAt } = instructions;
+    const { stop, nextDueAt, activeUntil } = instructions;
     if (stop !== null && this.#stop?.reason !== 'signal') {
       this.#stop = { reason: this.#stop?.reason ?? 'requested', force: stop.force || (this.#stop?.force ?? false) };
     }
     this.#nextDueAt = nextDueAt === null ? null : Date.parse(nextDueAt);
+    if (activeUntil !== null) this.#activeUntil = Math.max(this.#activeUntil, Date.parse(activeUntil));
     for (const task of instructions.tasks) this.#begin(task);
     for (const { taskId, fence } of instructions.cancel) {
       const run = this.#running.get(taskId);
@@ -271,8 +272,7 @@ export class Loop {
         signal: this.#interrupt.signal,
       });
       if (answer.stop) return { code: problem === null ? 0 : 1, why: problem ?? reason };
-      log.info('work came while stopping', { reason });
-      this.#activeUntil = Math.max(this.#activeUntil, clock.now());
+      log.info('there is a reason to go on', { reason });
       if (answer.instructions.tasks.length === 0) this.#leaveNotBefore = clock.now() + leaveAgainMs;
       this.#obey(answer.instructions);
       return null;

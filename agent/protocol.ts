@@ -81,6 +81,8 @@ export interface Instructions {
   cancel: { taskId: string; fence: number }[];
   stop: StopOrder | null;
   nextDueAt: string | null;
+  /** Until when activity leases keep the agent from idling. */
+  activeUntil: string | null;
 }
 
 export interface LogLine {

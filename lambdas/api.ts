@@ -1,3 +1,4 @@
+import { leaseActivity } from '../lib/app/activity.ts';
 import {
   countTasks,
   createAgent,
@@ -106,6 +107,9 @@ function agentRoutes(deps: FunctionDeps): Route[] {
     ),
     bind(agents.recoverAgent, async ({ params, context }) =>
       shown(await recoverAgent(deps, context.principal.tenant, params.id, causeOf(context))),
+    ),
+    bind(agents.keepActive, async ({ params, body, context }) =>
+      shown(await leaseActivity(deps, context.principal.tenant, params.id, body.seconds, causeOf(context))),
     ),
     bind(agents.listGenerations, async ({ params, query, context }) => {
       const agent = await existingAgent(deps, context.principal.tenant, params.id);

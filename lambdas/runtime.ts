@@ -1,3 +1,4 @@
+import { leaseByRuntime } from '../lib/app/activity.ts';
 import { commitGeneration, heartbeat, outputTarget, reportLines } from '../lib/app/attempt.ts';
 import { claimTasks, type Instructions, type RuntimeIdentity } from '../lib/app/claim.ts';
 import { enrolRuntime, renew } from '../lib/app/enrol.ts';
@@ -14,8 +15,6 @@ import { wrapped } from './middleware.ts';
 
 /** A large input's URL must outlive the wait for a slot. */
 const inputUrlSeconds = 3600;
-/** An activity lease ends after this long at the latest: no leaked one keeps an agent alive for ever. */
-const longestActivitySeconds = 3600;
 
 const time = (ms: number) => new Date(ms).toISOString();
 
@@ -97,7 +96,7 @@ export function makeHandler(deps: FunctionDeps) {
         return { token, tokenExpiresAt: time(tokenExpiresMs), credentials };
       }),
       bind(routes.keepActive, async ({ body, context }) => ({
-        until: time(context.nowMs + Math.min(body.seconds, longestActivitySeconds) * 1000),
+        until: time(await leaseByRuntime(deps, me(context.principal), body.seconds, causeOf(context))),
       })),
       bind(routes.stopRuntime, async ({ body, context }) => {
         const { stop, instructions } = await stopRuntime(

@@ -22,7 +22,10 @@ export interface ModuleContext {
   log(line: string): void;
   /** Shows any JSON value as the task's `progress`. */
   progress(value: Json): void;
-  /** Keeps the agent from idling for so many seconds after this task. */
+  /**
+   * Keeps the agent from idling for so many seconds from now on, also after this task: up to an hour, and up to four
+   * hours in a row without a task.
+   */
   activity(seconds: number): void;
   /** Adds to the task's usage. */
   tokens(usage: { input?: number; output?: number }): void;

@@ -35,6 +35,8 @@ export interface Instructions {
   cancel: { taskId: string; fence: number }[];
   stop: { reason: string; force: boolean } | null;
   nextDueMs: number | undefined;
+  /** Until when activity leases keep the agent from idling. */
+  activeUntilMs: number | undefined;
 }
 
 /** A lease that ends is noticed this much later: a heartbeat may be on its way. */
@@ -104,7 +106,9 @@ export async function claimTasks(
       : undefined;
   if (stop) return stopOf(stop, cancelsOf(view));
   const tasks = await Promise.all(lost.map(async (task) => ({ task, record: await recordOf(deps, task) })));
-  return { tasks: [...tasks, ...claimed], cancel: cancelsOf(view), stop: null, nextDueMs: view.nextDueMs };
+  const { nextDueMs } = view;
+  const { activeUntilMs } = agent;
+  return { tasks: [...tasks, ...claimed], cancel: cancelsOf(view), stop: null, nextDueMs, activeUntilMs };
 }
 
 function cancelsOf(view: View): Instructions['cancel'] {
@@ -152,6 +156,7 @@ async function confirm(
   }
   // With more work waiting than it can take, nobody needs to ring for the next.
   if (agent.waiting && more) await deps.agents.setWaiting(agent, false);
+  if (agent.activeSinceMs !== undefined) await deps.agents.restartActivity(agent);
   const leaseEndsMs = Math.min(...claimed.map((task) => task.leaseUntilMs)) + leaseSlackMs;
   if (agent.dueAtMs === undefined || leaseEndsMs < agent.dueAtMs)
     await deps.due.lower(agentHead(me.tenant, me.agentId), leaseEndsMs);
@@ -168,7 +173,7 @@ export async function enrolledAgent(deps: Deps, me: RuntimeIdentity): Promise<Ag
 
 function stopOf(agent: Agent, cancel: Instructions['cancel']): Instructions {
   const stop = { reason: agent.statusReason ?? 'stop requested', force: agent.forced ?? false };
-  return { tasks: [], cancel, stop, nextDueMs: undefined };
+  return { tasks: [], cancel, stop, nextDueMs: undefined, activeUntilMs: undefined };
 }
 
 /** Reads the queue until the slots are filled or its end is reached, and finishes what others have left. */

@@ -27,6 +27,8 @@ export interface Agents {
   commit(before: Agent, after: Agent, events: CarriedEvent[]): Promise<void>;
   /** Says that the agent's shim saw an empty queue, or no longer waits. Only for the enrolled runtime; false if it is another. */
   setWaiting(agent: Agent, waiting: boolean): Promise<boolean>;
+  /** Forgets how long leases have kept the agent active: a task has come between. Only for the enrolled runtime. */
+  restartActivity(agent: Agent): Promise<void>;
   /** Newest first. */
   page(tenant: string, limit: number, before: string | undefined): Promise<Page<Agent>>;
 }

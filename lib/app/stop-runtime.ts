@@ -7,6 +7,7 @@ import { claimTasks, handBack, type Instructions, type RuntimeIdentity } from '.
 import { type Cause, commitAgent } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { Conflict } from './ports.ts';
+import { settingsOfRuntime } from './settings.ts';
 
 export type StopReason = 'idle' | 'requested' | 'lifetime' | 'signal' | 'workspace_failed';
 
@@ -18,7 +19,7 @@ const sentences: Record<StopReason, string> = {
   workspace_failed: 'its workspace could not be restored',
 };
 
-const nothing: Instructions = { tasks: [], cancel: [], stop: null, nextDueMs: undefined };
+const nothing: Instructions = { tasks: [], cancel: [], stop: null, nextDueMs: undefined, activeUntilMs: undefined };
 
 /**
  * A shim wants to leave, with everything saved. First the head says `stopping`, then the queue is looked at: whoever
@@ -59,6 +60,8 @@ async function step(
 ) {
   const nowMs = deps.now();
   if (agent.status === 'running') {
+    if (reason === 'idle' && (await isKeptActive(deps, me, agent)))
+      return { stop: false, instructions: await claimTasks(deps, me, 1, by, { agent }) };
     await commitAgent(deps, agent, beginStop(agent, 'paused', reason !== 'idle', sentences[reason], nowMs), by);
     return undefined;
   }
@@ -84,6 +87,15 @@ async function step(
   // Who submitted before the head said that it has stopped told nobody: this look comes after that.
   if (agent.wanted || (await hasTasks(deps, me))) await nudge(deps, me);
   return { stop: true, instructions: nothing };
+}
+
+/** Whether leases keep it from idling, of which its shim may not know. Its idle time counts from their end. */
+async function isKeptActive(deps: Deps, me: RuntimeIdentity, agent: Agent): Promise<boolean> {
+  if (agent.activeUntilMs === undefined) return false;
+  const runtime = await deps.runtimes.get(me.tenant, me.id);
+  if (!runtime) return false;
+  const { idleTimeoutSeconds } = await settingsOfRuntime(deps, agent, runtime);
+  return deps.now() < agent.activeUntilMs + idleTimeoutSeconds * 1000;
 }
 
 async function hasTasks(deps: Deps, me: RuntimeIdentity): Promise<boolean> {

@@ -50,6 +50,14 @@ export class AgentStore implements Agents {
     );
   }
 
+  async restartActivity(agent: Agent): Promise<void> {
+    await this.table.change(
+      headKey(agentHead(agent.tenant, agent.id)),
+      { activeSinceMs: undefined },
+      { runtimeId: agent.runtimeId, status: 'running' },
+    );
+  }
+
   async page(tenant: string, limit: number, before: string | undefined): Promise<Page<Agent>> {
     const keys = await this.table.listKeys(tenant, 'agents', limit, before);
     const items = await this.table.getAll(keys.items.map((entry) => entry.key));

@@ -51,6 +51,8 @@ export const withoutRuntime = {
   runtimeSinceMs: undefined,
   waiting: false,
   suspectSinceMs: undefined,
+  activeUntilMs: undefined,
+  activeSinceMs: undefined,
   goal: undefined,
   forced: undefined,
 } as const;

@@ -62,6 +62,10 @@ export interface Agent {
   /** When reconcile has to look at it at the latest. May be early, never late. */
   dueAtMs?: number | undefined;
   idleSinceMs?: number | undefined;
+  /** Until when activity leases keep it from pausing for being idle. */
+  activeUntilMs?: number | undefined;
+  /** When the first of its leases without a task between them was taken. */
+  activeSinceMs?: number | undefined;
   createdMs: number;
   updatedMs: number;
   version: number;

@@ -36,6 +36,7 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
     overrides: agent.overrides,
     status: agent.status,
     statusReason: agent.statusReason ?? null,
+    statusSince: time(agent.statusSinceMs),
     held: agent.held,
     runtime:
       agent.runtimeId === undefined
@@ -50,6 +51,7 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
     workspace: workspace ? { generation: workspace.generation, bytes: workspace.bytes } : null,
     // While it runs only its shim knows.
     idleSince: agent.status === 'running' ? null : timeOrNull(agent.idleSinceMs),
+    activeUntil: timeOrNull(agent.activeUntilMs),
     createdAt: time(agent.createdMs),
     updatedAt: time(agent.updatedMs),
   };
@@ -146,8 +148,14 @@ export async function instructionsView(
     leaseSeconds: task.leaseSeconds,
     metadata: record.metadata ?? {},
   }));
-  const { cancel, stop, nextDueMs } = instructions;
-  return { tasks: await Promise.all(tasks), cancel, stop, nextDueAt: timeOrNull(nextDueMs) };
+  const { cancel, stop, nextDueMs, activeUntilMs } = instructions;
+  return {
+    tasks: await Promise.all(tasks),
+    cancel,
+    stop,
+    nextDueAt: timeOrNull(nextDueMs),
+    activeUntil: timeOrNull(activeUntilMs),
+  };
 }
 
 export function enrolmentView(enrolment: Enrolment, places: { bellUrl: string; bucket: string }): EnrollAnswer {

@@ -11,7 +11,7 @@ import { FakeClock } from './support/fake-clock.ts';
 function makeWorld({
   api = () => ({}),
   ...config
-}: Partial<RuntimeConfig> & { api?: (route: string) => Partial<Instructions> | 'down' } = {}) {
+}: Partial<RuntimeConfig> & { api?: (route: string) => (Partial<Instructions> & { goOn?: boolean }) | 'down' } = {}) {
   const clock = new FakeClock();
   const calls: { route: string; at: number; body: Record<string, unknown> }[] = [];
   const runs: { task: ClaimedTask; events: string[]; end(): void }[] = [];
@@ -24,8 +24,9 @@ function makeWorld({
       calls.push({ route, at: (clock.now() - startedAt) / 1000, body: JSON.parse(String(init?.body)) });
       const said = api(route);
       if (said === 'down') throw new Error('the network is away');
-      const instructions = { tasks: [], cancel: [], stop: null, nextDueAt: null, ...said };
-      return Response.json(route === 'claim' ? instructions : { status: 'ok', stop: true, instructions });
+      const { goOn = false, ...rest } = said;
+      const instructions = { tasks: [], cancel: [], stop: null, nextDueAt: null, activeUntil: null, ...rest };
+      return Response.json(route === 'claim' ? instructions : { status: 'ok', stop: !goOn, instructions });
     },
   });
   const loop = new Loop({
@@ -108,6 +109,28 @@ describe('an idle loop', () => {
     expect(world.exit()).toBeNull();
     await world.clock.advance(1_000);
     expect(world.times('stop')).toEqual([60]);
+  });
+
+  test('counts from the end of a lease that another took, and not from its start', async () => {
+    let activeUntil: string | null = null;
+    const world = makeWorld({ idleTimeoutSeconds: 100, api: () => ({ activeUntil }) });
+    activeUntil = new Date(world.clock.now() + 200_000).toISOString();
+    await world.clock.advance(299_000);
+    expect(world.exit()).toBeNull();
+    await world.clock.advance(1_000);
+    expect(world.times('stop')).toEqual([300]);
+  });
+
+  test('that hears of a lease only when it wants to leave stays until its end', async () => {
+    let activeUntil: string | null = null;
+    const refusals = [true];
+    const world = makeWorld({
+      idleTimeoutSeconds: 20,
+      api: (route) => (route === 'stop' ? { activeUntil, goOn: refusals.pop() ?? false } : {}),
+    });
+    activeUntil = new Date(world.clock.now() + 70_000).toISOString();
+    await world.clock.advance(95_000);
+    expect(world.times('stop')).toEqual([20, 90]);
   });
 
   test('gives up with 1 when the API has been silent for 10 minutes', async () => {

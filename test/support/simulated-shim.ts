@@ -4,6 +4,7 @@ import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { signIdentity } from '../../agent/identity.ts';
 import type {
   ClaimedTask,
+  CredentialsAnswer,
   EnrollAnswer,
   FinishAnswer,
   Instructions,
@@ -60,6 +61,9 @@ export class SimulatedFleet {
     return shim;
   }
 }
+
+/** Three quarters of what token and credentials live. */
+const renewEverySeconds = 2700;
 
 interface Attempt {
   task: ClaimedTask;
@@ -146,16 +150,14 @@ export class SimulatedShim implements RunningContainer {
       runtimeId: this.runtimeId,
       agentId: this.agentId,
       tenant: this.environment.ROUSE_TENANT,
-      nonce: Buffer.alloc(32, this.runtimeId).toString('base64'),
+      nonce: this.nonce,
       identity,
     });
-    const { credentials: own } = this.enrolment;
     this.bell = new SQSClient({
       region: this.stack.aws.region,
-      credentials: {
-        accessKeyId: own.accessKeyId,
-        secretAccessKey: own.secretAccessKey,
-        sessionToken: own.sessionToken,
+      credentials: async () => {
+        const { expiration, ...own } = this.enrolment!.credentials;
+        return { ...own, expiration: new Date(expiration) };
       },
       requestHandler: this.stack.aws.requestHandler(),
       maxAttempts: 1,
@@ -177,6 +179,7 @@ export class SimulatedShim implements RunningContainer {
   }
 
   private async obey(instructions: Instructions): Promise<void> {
+    if (instructions.activeUntil) this.idleSinceMs = Math.max(this.idleSinceMs, Date.parse(instructions.activeUntil));
     for (const { taskId } of instructions.cancel) this.cancel(taskId);
     for (const task of this.losesTasks ? [] : instructions.tasks) this.perform(task);
     if (instructions.nextDueAt) {
@@ -263,7 +266,6 @@ export class SimulatedShim implements RunningContainer {
     const answer = await this.post<StopAnswer>('stop', { reason });
     if (answer.stop) return this.die(0);
     this.stopping = false;
-    this.idleSinceMs = this.now();
     await this.obey(answer.instructions);
   }
 
@@ -305,10 +307,20 @@ export class SimulatedShim implements RunningContainer {
 
   private async onTick(beats: number): Promise<void> {
     const { idleTimeoutSeconds } = this.enrolment!.config;
+    if (beats % renewEverySeconds === 0) await this.renew();
     for (const attempt of this.running.values()) await this.beat(attempt, beats);
     if (this.running.size > 0 || this.stopping) return;
     if (this.now() - this.idleSinceMs >= idleTimeoutSeconds * 1000) await this.leave('idle');
     else if (beats % 30 === 0) await this.claim();
+  }
+
+  private async renew(): Promise<void> {
+    const renewed = await this.post<CredentialsAnswer>('credentials', { nonce: this.nonce });
+    this.enrolment = { ...this.enrolment!, ...renewed };
+  }
+
+  private get nonce(): string {
+    return Buffer.alloc(32, this.runtimeId).toString('base64');
   }
 
   private async beat({ task }: Attempt, beats: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { contract } from '../route.ts';
-import { agent, createAgentBody, listAgentsQuery, patchAgentBody, pauseBody } from '../schemas/agent.ts';
+import { activityBody, agent, createAgentBody, listAgentsQuery, patchAgentBody, pauseBody } from '../schemas/agent.ts';
 import { generation } from '../schemas/generation.ts';
 import { pathId } from '../schemas/id.ts';
 import { page, pageQuery } from '../schemas/page.ts';
@@ -118,6 +118,23 @@ export const recoverAgent = contract({
   answer: agent,
   status: 202,
   errors: ['not_found', 'illegal_transition', 'conflict', 'agent_terminated'],
+});
+
+export const keepActive = contract({
+  id: 'keepAgentActive',
+  method: 'POST',
+  path: '/v1/agents/{id}/activity',
+  tag: 'Agents',
+  summary: 'Keep an agent from idling for a while; it wakes nobody',
+  description:
+    'A lease ends after an hour at the latest, and leases in a row, with no task between them, after four hours. The idle time counts from their end.',
+  auth: 'key',
+  role: 'member',
+  params,
+  body: activityBody,
+  answer: agent,
+  status: 200,
+  errors: ['not_found', 'illegal_transition', 'conflict'],
 });
 
 export const listGenerations = contract({

@@ -40,6 +40,10 @@ export const pauseBody = z.strictObject({
   hold: z.boolean().default(false).describe('Do not wake for work until resumed'),
 });
 
+export const activityBody = z.strictObject({
+  seconds: z.number().min(0).max(86_400).describe('From now on; a lease ends after an hour at the latest'),
+});
+
 export const agent = z
   .object({
     id: id('agent'),
@@ -50,6 +54,7 @@ export const agent = z
     overrides,
     status: agentStatus,
     statusReason: z.string().nullable().describe('Why it is not where it should be, as a sentence or a code'),
+    statusSince: timestamp,
     held: z.boolean(),
     runtime: z
       .object({
@@ -62,6 +67,7 @@ export const agent = z
     tasks: z.object({ queued: z.int(), running: z.int() }),
     workspace: z.object({ generation: z.int(), bytes: z.int() }).nullable(),
     idleSince: timestamp.nullable(),
+    activeUntil: timestamp.nullable().describe('Until when activity leases keep it from idling; it may have passed'),
     createdAt: timestamp,
     updatedAt: timestamp,
   })

@@ -99,6 +99,7 @@ export const instructions = z
     cancel: z.array(z.object({ taskId: id('task'), fence: z.int() })),
     stop: z.object({ reason: z.string(), force: z.boolean() }).nullable(),
     nextDueAt: timestamp.nullable(),
+    activeUntil: timestamp.nullable(),
   })
   .meta({ id: 'Instructions' });
 

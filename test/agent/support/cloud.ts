@@ -118,7 +118,14 @@ export class Cloud {
   instructions(slots: number): Instructions {
     const orders = this.orders;
     this.orders = {};
-    return { tasks: this.queue.splice(0, slots), cancel: [], stop: null, nextDueAt: null, ...orders };
+    return {
+      tasks: this.queue.splice(0, slots),
+      cancel: [],
+      stop: null,
+      nextDueAt: null,
+      activeUntil: null,
+      ...orders,
+    };
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -35,13 +35,15 @@ interface Entry {
   timeMs: number;
   order: number;
   fn: () => void;
+  cancelled: boolean;
 }
 
 /** Time that stands still until a test moves it. Timers run in order of time, then of creation. */
 export class ManualClock implements Clock {
   private timeMs: number;
   private order = 0;
-  private entries: Entry[] = [];
+  /** A binary heap with the earliest first. Cancelled timers stay until they come to its top. */
+  private readonly heap: Entry[] = [];
 
   constructor(startMs = Date.UTC(2027, 0, 4, 8, 0, 0)) {
     this.timeMs = startMs;
@@ -52,11 +54,13 @@ export class ManualClock implements Clock {
   }
 
   at(timeMs: number, fn: () => void): Timer {
-    const entry = { timeMs, order: this.order++, fn };
-    this.entries.push(entry);
+    const entry = { timeMs, order: this.order++, fn, cancelled: false };
+    this.push(entry);
     return {
       cancel: () => {
-        this.entries = this.entries.filter((other) => other !== entry);
+        entry.cancelled = true;
+        // It may stay for long: what it holds need not.
+        entry.fn = () => {};
       },
     };
   }
@@ -76,18 +80,46 @@ export class ManualClock implements Clock {
       this.timeMs = Math.max(this.timeMs, limitMs);
       return false;
     }
-    this.entries = this.entries.filter((other) => other !== entry);
+    this.pop();
     this.timeMs = Math.max(this.timeMs, entry.timeMs);
     entry.fn();
     return true;
   }
 
   private earliest(): Entry | undefined {
-    let best: Entry | undefined;
-    for (const entry of this.entries) {
-      if (!best || entry.timeMs < best.timeMs || (entry.timeMs === best.timeMs && entry.order < best.order))
-        best = entry;
-    }
-    return best;
+    while (this.heap[0]?.cancelled) this.pop();
+    return this.heap[0];
   }
+
+  private push(entry: Entry): void {
+    const { heap } = this;
+    let index = heap.length;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!isBefore(entry, heap[parent]!)) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = entry;
+  }
+
+  private pop(): void {
+    const { heap } = this;
+    const last = heap.pop()!;
+    if (heap.length === 0) return;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child += 1;
+      if (!isBefore(heap[child]!, last)) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = last;
+  }
+}
+
+function isBefore(one: Entry, two: Entry): boolean {
+  return one.timeMs < two.timeMs || (one.timeMs === two.timeMs && one.order < two.order);
 }

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { ManualClock } from '../../local/clock.ts';
+import { randomFrom } from '../support/builders.ts';
+
+test('timers run in order of time, then of creation, and cancelled ones never', () => {
+  const random = randomFrom(1);
+  const clock = new ManualClock(0);
+  const ran: { timeMs: number; order: number }[] = [];
+  const pending: { timeMs: number; order: number }[] = [];
+  let order = 0;
+  const add = () => {
+    const one = { timeMs: clock.now() + Math.floor(random() * 50), order: order++ };
+    const timer = clock.at(one.timeMs, () => {
+      ran.push(one);
+      if (order < 2000) add();
+    });
+    if (random() < 0.3) timer.cancel();
+    else pending.push(one);
+  };
+  for (let i = 0; i < 1000; i++) add();
+  while (clock.step(10_000)) expect(clock.now()).toBe(ran.at(-1)?.timeMs);
+
+  expect(ran).toEqual(pending.toSorted((a, b) => a.timeMs - b.timeMs || a.order - b.order));
+  expect(clock.now()).toBe(10_000);
+  expect(clock.nextTimer()).toBeUndefined();
+});

@@ -14,7 +14,10 @@ import type {
 } from './service.ts';
 
 /** The connection broke: the caller gets no answer at all. */
-export class ConnectionLost extends Error {}
+export class ConnectionLost extends Error {
+  /** As Node's sockets say it: the SDK tries again. */
+  readonly code = 'ECONNRESET';
+}
 
 /** One answered call, for counting what a task costs. */
 export interface ObservedCall {

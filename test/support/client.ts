@@ -1,4 +1,4 @@
-import type { TestStack } from './stack.ts';
+import type { InProcessStack } from './in-process-stack.ts';
 
 export interface AgentResource {
   id: string;
@@ -30,9 +30,9 @@ export interface EventResource {
 
 /** What the lifecycle tests say to the API, in few words. */
 export class Client {
-  private readonly stack: TestStack;
+  private readonly stack: InProcessStack;
 
-  constructor(stack: TestStack) {
+  constructor(stack: InProcessStack) {
     this.stack = stack;
   }
 

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { inject } from 'vitest';
 import * as api from '../../lambdas/api.ts';
 import { type FunctionDeps, makeDeps, type World } from '../../lambdas/deps.ts';
 import * as dispatch from '../../lambdas/dispatch.ts';
@@ -18,6 +17,8 @@ import { readAssembly } from '../../local/deploy/assembly.ts';
 import { EmbeddedAws, type EmbeddedAwsOptions } from '../../local/embedded-aws.ts';
 import type { WireRequest, WireResponse } from '../../local/service.ts';
 import type { FunctionDefinition } from '../../local/services/lambda/function.ts';
+import type { InProcessHandler } from '../../local/services/lambda/in-process-runner.ts';
+import { ClockRetryStrategy } from './clock-retry-strategy.ts';
 import { SimulatedFleet } from './simulated-shim.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each function has its own event
@@ -35,6 +36,9 @@ const makers: Record<string, (deps: FunctionDeps) => AnyHandler> = {
   'task-events': taskEvents.makeHandler,
 };
 
+/** As the composition root has it (`lambdas/deps.ts`). */
+const sdkAttempts = 4;
+
 /** One AWS call that a function is about to make. */
 export interface FunctionCall {
   /** Name of the function, such as `dispatch`. */
@@ -49,10 +53,20 @@ export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays'> {
   seed?: string;
   /** Variables that every function gets instead of the template's. */
   env?: Record<string, string>;
+  /** How far a function's clock is ahead of AWS's. @default 0 */
+  skewMs?: (functionName: string) => number;
+}
+
+/** One run of a function, which its process may not survive. */
+interface Invocation {
+  name: string;
+  deadlineMs: number;
+  dead: boolean;
+  die(): void;
 }
 
 /** The deployed stack in this process: real handlers, real SDK clients, a clock that a test moves, simulated shims. */
-export class TestStack {
+export class InProcessStack {
   readonly clock: ManualClock;
   readonly aws: EmbeddedAws;
   readonly fleet: SimulatedFleet;
@@ -63,14 +77,16 @@ export class TestStack {
   /** Awaited before each AWS call of a function: what else happens in that moment. */
   meanwhile: ((call: FunctionCall) => Promise<void> | undefined) | undefined;
   key = '';
-  private readonly invocation = new AsyncLocalStorage<{ die(): void; name: string }>();
+  private readonly invocation = new AsyncLocalStorage<Invocation>();
   private randomCounter = 0;
   private readonly seed: string;
   private readonly env: Record<string, string>;
+  private readonly skewMs: (functionName: string) => number;
 
-  static async start(options: StackOptions = {}): Promise<TestStack> {
+  /** @param assembly folder of the synthesized cloud assembly */
+  static async start(assembly: string, options: StackOptions = {}): Promise<InProcessStack> {
     const clock = new ManualClock();
-    let stack: TestStack | undefined;
+    let stack: InProcessStack | undefined;
     const fleet = new SimulatedFleet(() => stack!);
     const aws = await EmbeddedAws.create({
       clock,
@@ -79,8 +95,8 @@ export class TestStack {
       log: (line) => stack?.logs.push(line),
       ...(options.taskDelays ? { taskDelays: options.taskDelays } : {}),
     });
-    stack = new TestStack(aws, clock, fleet, options);
-    await aws.deploy(readAssembly(inject('assembly')));
+    stack = new InProcessStack(aws, clock, fleet, options);
+    await aws.deploy(readAssembly(assembly));
     await stack.sweep();
     stack.key = aws.ssm.value('/rouse/admin-key') ?? '';
     return stack;
@@ -92,6 +108,7 @@ export class TestStack {
     this.fleet = fleet;
     this.seed = options.seed ?? 'seed';
     this.env = options.env ?? {};
+    this.skewMs = options.skewMs ?? (() => 0);
   }
 
   /** Runs the one-minute sweep now. */
@@ -116,7 +133,7 @@ export class TestStack {
     throw new Error(`${what} did not happen within ${limitSeconds} s.`);
   }
 
-  /** One call of the HTTP API with the admin key. Other statuses than `expected` (default: any 2xx) fail the test. */
+  /** One call of the HTTP API with the admin key. @throws Error for other statuses than `expected` (default: any 2xx) */
   async call<T = Record<string, unknown>>(
     method: string,
     path: string,
@@ -176,14 +193,22 @@ export class TestStack {
     if (refusal) throw new Error(`A grant is missing: ${refusal}`);
   }
 
-  private handlerOf(definition: FunctionDefinition): AnyHandler {
+  private handlerOf(definition: FunctionDefinition): InProcessHandler {
     const name = nameOf(definition);
-    const deps = makeDeps(name, this.worldOf(definition, name));
-    const handler = makers[name]!(deps);
-    return (event) =>
+    let process: AnyHandler | undefined;
+    return (event, context) =>
       new Promise((resolve, reject) => {
-        const die = () => reject(new Error(`The process of ${name} died.`));
-        this.invocation.run({ die, name }, () => handler(event).then(resolve, reject));
+        process ??= makers[name]!(makeDeps(name, this.worldOf(definition, name)));
+        const die = () => {
+          invocation.dead = true;
+          // The next one starts a process that remembers nothing.
+          process = undefined;
+          reject(new Error(`The process of ${name} died.`));
+        };
+        const deadlineMs = this.clock.now() + context.getRemainingTimeInMillis();
+        const invocation: Invocation = { name, deadlineMs, dead: false, die };
+        const handler = process;
+        this.invocation.run(invocation, () => handler(event).then(resolve, reject));
       });
   }
 
@@ -194,10 +219,15 @@ export class TestStack {
       client: {
         requestHandler: aws.requestHandler((exchange, request) => this.exchange(exchange, { function: name, request })),
         credentials: aws.roleCredentials(definition.roleArn, name),
+        retryStrategy: new ClockRetryStrategy(
+          sdkAttempts,
+          (ms) => aws.lambda.sleep(ms),
+          () => Buffer.from(this.random(4)).readUInt32BE() / 2 ** 32,
+        ),
         // The stack's clock is not the machine's.
         systemClockOffset: this.clock.now() - Date.now(),
       },
-      now: () => this.clock.now(),
+      now: () => this.clock.now() + this.skewMs(name),
       sleep: (ms) => aws.lambda.sleep(ms),
       random: (length) => this.random(length),
       post: async (url, headers, body) => {
@@ -216,17 +246,17 @@ export class TestStack {
   }
 
   private async exchange(exchange: () => Promise<WireResponse>, call: FunctionCall): Promise<WireResponse> {
+    const invocation = this.invocation.getStore();
+    if (isOver(invocation, this.clock)) return never();
     await this.meanwhile?.(call);
     const fate = this.crash?.(call);
-    if (fate === undefined) return exchange();
-    const invocation = this.invocation.getStore();
-    const end = async () => {
-      if (fate === 'after') await exchange();
-      invocation?.die();
-      // A dead process waits for nothing and does nothing more.
-      return new Promise<WireResponse>(() => {});
-    };
-    return end();
+    if (fate === undefined) {
+      const answer = await exchange();
+      return isOver(invocation, this.clock) ? never() : answer;
+    }
+    if (fate === 'after') await exchange();
+    invocation?.die();
+    return never();
   }
 
   /** Bytes that depend on nothing but the seed and how many were asked for before. */
@@ -241,6 +271,16 @@ export class TestStack {
     }
     return Buffer.concat(chunks).subarray(0, length);
   }
+}
+
+/** Its process has died, or was ended by Lambda when its time was up. */
+function isOver(invocation: Invocation | undefined, clock: ManualClock): boolean {
+  return invocation !== undefined && (invocation.dead || clock.now() >= invocation.deadlineMs);
+}
+
+/** A dead process waits for nothing and does nothing more. */
+function never(): Promise<WireResponse> {
+  return new Promise(() => {});
 }
 
 /** `DispatchFunction1A2B` → `dispatch`: by the names that the entries have. */

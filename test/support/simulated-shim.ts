@@ -10,13 +10,14 @@ import type {
   Instructions,
   StopAnswer,
 } from '../../lib/http/schemas/runtime.ts';
+import type { Timer } from '../../local/clock.ts';
 import type {
   ContainerExit,
   ContainerRun,
   RunningContainer,
   TaskRun,
 } from '../../local/services/ecs/container-runner.ts';
-import type { TestStack } from './stack.ts';
+import type { InProcessStack } from './in-process-stack.ts';
 
 /** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
 export type Program = (task: ClaimedTask, shim: SimulatedShim) => Promise<unknown> | unknown;
@@ -38,9 +39,9 @@ export class SimulatedFleet {
   program: Program = (task) => task.input;
   /** Called when a container starts; false leaves it silent for ever. */
   onStart: (shim: SimulatedShim) => boolean = () => true;
-  private readonly stack: () => TestStack;
+  private readonly stack: () => InProcessStack;
 
-  constructor(stack: () => TestStack) {
+  constructor(stack: () => InProcessStack) {
     this.stack = stack;
   }
 
@@ -63,14 +64,21 @@ export class SimulatedFleet {
 }
 
 /** Three quarters of what token and credentials live. */
-const renewEverySeconds = 2700;
+const renewEveryMs = 2_700_000;
 
 interface Attempt {
   task: ClaimedTask;
   cancelled: boolean;
+  /** When its next heartbeat is due. */
+  beatMs: number;
 }
 
 type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
+
+/** An idle shim claims this often, whatever its bell says. */
+const claimEveryMs = 30_000;
+
+const beatEveryMs = (task: ClaimedTask) => Math.max(1, Math.floor(task.leaseSeconds / 3)) * 1000;
 
 /** Answers of the API that mean: exit at once. */
 class Displaced extends Error {}
@@ -92,7 +100,7 @@ export class SimulatedShim implements RunningContainer {
   /** Answers that bring tasks never reach it. */
   losesTasks = false;
   readonly running = new Map<string, Attempt>();
-  private readonly stack: TestStack;
+  private readonly stack: InProcessStack;
   private readonly fleet: SimulatedFleet;
   private readonly task: TaskRun;
   private readonly environment: Record<string, string>;
@@ -100,11 +108,14 @@ export class SimulatedShim implements RunningContainer {
   private enrolment: EnrollAnswer | undefined;
   private bell: SQSClient | undefined;
   private idleSinceMs = 0;
+  private claimedMs = 0;
+  private renewMs = 0;
+  private alarm: Timer | undefined;
   private stopping = false;
   private generation: number | undefined;
   private draining = false;
 
-  constructor(stack: TestStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
+  constructor(stack: InProcessStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
     this.stack = stack;
     this.fleet = fleet;
     this.task = task;
@@ -163,12 +174,13 @@ export class SimulatedShim implements RunningContainer {
       maxAttempts: 1,
     });
     this.idleSinceMs = this.now();
+    this.renewMs = this.now() + renewEveryMs;
     await this.claim();
-    this.everySecondTick();
     this.listen();
   }
 
   private async claim(): Promise<void> {
+    this.claimedMs = this.now();
     const running = [...this.running.values()].map(({ task }) => ({ taskId: task.id, fence: task.fence }));
     await this.obey(await this.post<Instructions>('claim', { slots: this.slots, running }));
   }
@@ -195,7 +207,7 @@ export class SimulatedShim implements RunningContainer {
   /** A program that takes its time is not activity: the clock may move while it runs. */
   private perform(task: ClaimedTask): void {
     if (this.running.get(task.id)?.task.fence === task.fence) return;
-    const attempt = { task, cancelled: false };
+    const attempt = { task, cancelled: false, beatMs: this.now() + beatEveryMs(task) };
     this.running.set(task.id, attempt);
     const startedMs = this.now();
     const end = (outcome: Outcome) => {
@@ -294,27 +306,28 @@ export class SimulatedShim implements RunningContainer {
     return generation;
   }
 
-  private everySecondTick(): void {
-    let beats = 0;
-    const tick = () => {
-      if (!this.alive) return;
-      beats += 1;
-      if (!this.mute) this.background(() => this.onTick(beats));
-      this.stack.clock.at(this.now() + 1000, tick);
-    };
-    this.stack.clock.at(this.now() + 1000, tick);
+  /** One timer for all that the shim minds: credentials, heartbeats, and when nothing runs the next claim and the end of its idle time. */
+  private arm(): void {
+    this.alarm?.cancel();
+    if (!this.alive || !this.enrolment || this.mute) return;
+    const { idleTimeoutSeconds } = this.enrolment.config;
+    const idle = [this.idleSinceMs + idleTimeoutSeconds * 1000, this.claimedMs + claimEveryMs];
+    const beats = [...this.running.values()].map((attempt) => attempt.beatMs);
+    const nextMs = Math.min(this.renewMs, ...beats, ...(this.running.size === 0 && !this.stopping ? idle : []));
+    this.alarm = this.stack.clock.at(nextMs, () => this.background(() => this.onAlarm()));
   }
 
-  private async onTick(beats: number): Promise<void> {
-    const { idleTimeoutSeconds } = this.enrolment!.config;
-    if (beats % renewEverySeconds === 0) await this.renew();
-    for (const attempt of this.running.values()) await this.beat(attempt, beats);
+  private async onAlarm(): Promise<void> {
+    if (this.mute) return;
+    if (this.now() >= this.renewMs) await this.renew();
+    for (const attempt of this.running.values()) await this.beat(attempt);
     if (this.running.size > 0 || this.stopping) return;
-    if (this.now() - this.idleSinceMs >= idleTimeoutSeconds * 1000) await this.leave('idle');
-    else if (beats % 30 === 0) await this.claim();
+    if (this.now() - this.idleSinceMs >= this.enrolment!.config.idleTimeoutSeconds * 1000) await this.leave('idle');
+    else if (this.now() - this.claimedMs >= claimEveryMs) await this.claim();
   }
 
   private async renew(): Promise<void> {
+    this.renewMs = this.now() + renewEveryMs;
     const renewed = await this.post<CredentialsAnswer>('credentials', { nonce: this.nonce });
     this.enrolment = { ...this.enrolment!, ...renewed };
   }
@@ -323,15 +336,16 @@ export class SimulatedShim implements RunningContainer {
     return Buffer.alloc(32, this.runtimeId).toString('base64');
   }
 
-  private async beat({ task }: Attempt, beats: number): Promise<void> {
-    if (beats % Math.max(1, Math.floor(task.leaseSeconds / 3)) !== 0) return;
+  private async beat(attempt: Attempt): Promise<void> {
+    if (this.now() < attempt.beatMs) return;
+    const { fence, place, id } = attempt.task;
+    attempt.beatMs = this.now() + beatEveryMs(attempt.task);
     try {
-      const { fence, place } = task;
-      const answer = await this.post<{ cancel: boolean }>(`tasks/${task.id}/heartbeat`, { fence, place });
-      if (answer.cancel) this.cancel(task.id);
+      const answer = await this.post<{ cancel: boolean }>(`tasks/${id}/heartbeat`, { fence, place });
+      if (answer.cancel) this.cancel(id);
     } catch (error) {
       if (!(error instanceof FenceLost)) throw error;
-      this.running.delete(task.id);
+      this.running.delete(id);
     }
   }
 
@@ -352,12 +366,11 @@ export class SimulatedShim implements RunningContainer {
 
   private background(work: () => Promise<void>): void {
     if (!this.alive) return;
-    void this.stack.aws.environment.activity.track(
-      work().catch((error) => {
-        if (error instanceof Displaced) this.die(0);
-        else if (this.alive) throw error;
-      }),
-    );
+    const done = work().catch((error) => {
+      if (error instanceof Displaced) this.die(0);
+      else if (this.alive) throw error;
+    });
+    void this.stack.aws.environment.activity.track(done.finally(() => this.arm()));
   }
 
   /** Posts until there is an answer: network errors, 429 and 5xx are tried again. */

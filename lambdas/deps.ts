@@ -15,6 +15,7 @@ import { Bucket } from '../lib/aws/bucket.ts';
 import { DueHeadStore } from '../lib/aws/due-heads.ts';
 import { EventBus } from '../lib/aws/event-bus.ts';
 import { DynamoEventLog } from '../lib/aws/event-log.ts';
+import { FleetStore } from '../lib/aws/fleet-store.ts';
 import { GenerationStore } from '../lib/aws/generation-store.ts';
 import { IdempotencyStore } from '../lib/aws/idempotency-store.ts';
 import { type Post, StsIdentities } from '../lib/aws/identity.ts';
@@ -109,6 +110,7 @@ function stores(state: Table, log: Table, config: Config, random: World['random'
     tasks: new TaskStore(state),
     templates: new TemplateStore(state),
     runtimes: new RuntimeStore(state),
+    fleet: new FleetStore(state),
     generations: new GenerationStore(state),
     apiKeys: new ApiKeyStore(state),
     waiters: new WaiterStore(state, waitersPerSlot),

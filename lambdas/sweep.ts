@@ -1,3 +1,4 @@
+import { ensureFleet } from '../lib/app/fleet.ts';
 import { redriveDeadLetters } from '../lib/app/redrive.ts';
 import { ensureSecrets, sweepDue } from '../lib/app/sweep.ts';
 import { dueShards } from '../lib/aws/keys.ts';
@@ -11,13 +12,16 @@ const replayEveryMinutes = 5;
  * Every minute: nudges whatever is overdue, which is the backstop for every message, event and timer that got lost, and
  * takes care of what failed too often: reading two empty queues costs four cents a month here, and thirty each by a
  * consumer of its own.
- * The first one after a deploy makes the first admin key, since CloudFormation can't make a SecureString.
+ * The first one after a deploy makes what CloudFormation can't: the first admin key (a SecureString), and the fleet's head.
  */
 export function makeHandler(deps: FunctionDeps) {
-  let secretsMade = false;
+  let isSetUp = false;
   return async (): Promise<{ due: number; deadLetters: number }> => {
-    if (!secretsMade) await ensureSecrets(deps);
-    secretsMade = true;
+    if (!isSetUp) {
+      await ensureSecrets(deps);
+      await ensureFleet(deps);
+      isSetUp = true;
+    }
     const deadLetters = await redriveDeadLetters(deps);
     const due = await sweepDue(deps, dueShards);
     // A listing costs more than a look at the table, and what failed has waited for minutes already.

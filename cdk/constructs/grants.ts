@@ -91,6 +91,9 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
   );
 
+  // It has no resource to narrow it to (Service Authorization Reference, SQS).
+  const listBells = allow(['sqs:ListQueues'], ['*']);
+
   return {
     api: [
       onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
@@ -123,7 +126,10 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       listTasks,
     ],
     dispatch: [
-      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'),
+      onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
+      // Unfinished tasks, and bells, of which nobody takes care.
+      queryIndex(stateTable, 'list'),
+      listBells,
       send(launches, timers, bells),
       allow(['sqs:DeleteQueue'], [bells.queueArn]),
       onTasks('ecs:DescribeTasks', 'ecs:StopTask'),

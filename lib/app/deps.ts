@@ -5,6 +5,7 @@ import type {
   ApiKeys,
   DueHeads,
   EventLog,
+  Fleets,
   Generations,
   Identities,
   Logger,
@@ -30,6 +31,7 @@ export interface Deps {
   runtimes: Runtimes;
   generations: Generations;
   events: EventLog;
+  fleet: Fleets;
   taskLogs: TaskLogs;
   apiKeys: ApiKeys;
   waiters: Waiters;

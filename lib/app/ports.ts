@@ -1,5 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import type { CarriedEvent, RecordedEvent } from '../domain/event.ts';
+import type { Fleet } from '../domain/fleet.ts';
 import type { HeadRef } from '../domain/head.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { FinalStatus, LiveTask, TaskError } from '../domain/task.ts';
@@ -230,6 +231,16 @@ export interface Refusal {
   ours: boolean;
 }
 
+/** A task that ECS runs, whoever started it. */
+export interface RunningTask {
+  taskArn: string;
+  startedBy: string | undefined;
+  /** Whose it is by what it says. */
+  owner: { tenant: string; agentId: string; runtimeId: string } | undefined;
+  isOfService: boolean;
+  startedMs: number;
+}
+
 /** The containers' host. */
 export interface Runner {
   /** Launches with the runtime's id as token; a launch that happened before is adopted. */
@@ -239,6 +250,10 @@ export interface Runner {
   /** Tasks that were started by this runtime, running or stopped within the hour. */
   find(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): Promise<string[]>;
   stop(taskArn: string, reason: string): Promise<void>;
+  /** Tasks that are to run, a page at a time. A cursor that has become too old starts again. */
+  list(cursor: string | undefined): Promise<Page<RunningTask>>;
+  /** Those of these tasks that have not stopped. */
+  running(taskArns: string[]): Promise<RunningTask[]>;
 }
 
 export interface TaskDefinitions {
@@ -265,6 +280,8 @@ export interface Queues {
   ring(runtimeId: string): Promise<void>;
   deleteBell(runtimeId: string): Promise<void>;
   bellUrl(runtimeId: string): string;
+  /** Runtimes that have a bell, a page at a time. */
+  bells(cursor: string | undefined): Promise<Page<string>>;
 }
 
 export interface Objects {
@@ -298,6 +315,14 @@ export interface Generations {
   delete(tenant: string, agentId: string, number: number): Promise<void>;
   /** Removes the rows of all of an agent's generations. */
   deleteAll(tenant: string, agentId: string): Promise<void>;
+}
+
+export interface Fleets {
+  get(tenant: string): Promise<Fleet | undefined>;
+  /** Puts it unless it exists. */
+  create(fleet: Fleet): Promise<void>;
+  /** Writes what differs, if nobody else has written meanwhile. */
+  commit(before: Fleet, after: Fleet, events: CarriedEvent[]): Promise<void>;
 }
 
 export interface EventQuery {

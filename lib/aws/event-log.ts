@@ -208,17 +208,17 @@ export class DynamoEventLog implements EventLog {
 }
 
 function toEvents(item: Item): RecordedEvent[] {
-  const { agentId, runId, schedule, pool } = item as Owner;
+  const { agentId, runId, schedule, pool, fleet } = item as Owner;
   return (item.events as RecordedEvent[]).map((event) => ({
     ...event,
-    ...defined({ agentId, runId, schedule, pool }),
+    ...defined({ agentId, runId, schedule, pool, fleet }),
   }));
 }
 
 /** What all events of an item are of. */
-type Owner = Pick<RecordedEvent, 'agentId' | 'runId' | 'schedule' | 'pool'>;
+type Owner = Pick<RecordedEvent, 'agentId' | 'runId' | 'schedule' | 'pool' | 'fleet'>;
 
-const ownerNames = { agent: 'agentId', run: 'runId', schedule: 'schedule', pool: 'pool' } as const;
+const ownerNames = { agent: 'agentId', run: 'runId', schedule: 'schedule', pool: 'pool', fleet: 'fleet' } as const;
 
 function ownerOf({ kind, id }: HeadRef): Owner {
   return { [ownerNames[kind]]: id };
@@ -229,8 +229,8 @@ function without(event: RecordedEvent, owner: Owner): Item {
 }
 
 function staysQuiet(type: string, before: boolean): boolean {
-  // A schedule may fire once a year, a pool may be full for as long.
-  if (quietAfter.includes(type) || type.startsWith('schedule.') || type.startsWith('pool.')) return true;
+  // A schedule may fire once a year; a pool may be full, and a fleet in order, for as long.
+  if (quietAfter.includes(type) || /^(schedule|pool|fleet)\./.test(type)) return true;
   return busyAfter.includes(type) || type.startsWith('workflow.') ? false : before;
 }
 

@@ -3,19 +3,21 @@ import {
   CreateQueueCommand,
   DeleteMessageCommand,
   DeleteQueueCommand,
+  ListQueuesCommand,
   QueueDoesNotExist,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { Nudge, Queues } from '../app/ports.ts';
+import type { Nudge, Page, Queues } from '../app/ports.ts';
 import { subjectOf } from '../domain/head.ts';
 
 /** The longest delay of a message (aws-facts 2); what is due later is left to the sweep. */
 const longestDelaySeconds = 900;
 /** SQS takes ten messages in one call. */
 const batchSize = 10;
+const bellsPerPage = 200;
 /** Batches that are read of a dead-letter queue at once; the rest waits for the next sweep. */
 const deadLetterBatches = 20;
 /**
@@ -125,6 +127,15 @@ export class SqsQueues implements Queues {
 
   async deleteBell(runtimeId: string): Promise<void> {
     await this.ignoreMissing(this.client.send(new DeleteQueueCommand({ QueueUrl: this.bellUrl(runtimeId) })));
+  }
+
+  async bells(cursor: string | undefined): Promise<Page<string>> {
+    const prefix = this.bellName('');
+    const answer = await this.client.send(
+      new ListQueuesCommand({ QueueNamePrefix: prefix, MaxResults: bellsPerPage, NextToken: cursor }),
+    );
+    const names = (answer.QueueUrls ?? []).map((url) => url.slice(url.lastIndexOf('/') + 1));
+    return { items: names.map((name) => name.slice(prefix.length)), next: answer.NextToken };
   }
 
   bellUrl(runtimeId: string): string {

@@ -11,7 +11,7 @@ import {
   type Task,
   UnsupportedFeatureException,
 } from '@aws-sdk/client-ecs';
-import type { Observation, Runner, Runtime } from '../app/ports.ts';
+import type { Observation, Page, Runner, RunningTask, Runtime } from '../app/ports.ts';
 
 export interface RunnerConfig {
   cluster: string;
@@ -93,6 +93,27 @@ export class EcsRunner implements Runner {
     return found.flatMap((answer) => answer.taskArns ?? []);
   }
 
+  async list(cursor: string | undefined): Promise<Page<RunningTask>> {
+    const { cluster } = this.config;
+    const page = new ListTasksCommand({ cluster, maxResults: tasksPerPage, nextToken: cursor });
+    const { taskArns = [], nextToken } = await this.client.send(page).catch((error: unknown) => {
+      if (cursor === undefined || !(error instanceof InvalidParameterException)) throw error;
+      // Nothing is said of how long a token lives: from the start, then.
+      return this.client.send(new ListTasksCommand({ cluster, maxResults: tasksPerPage }));
+    });
+    return { items: await this.running(taskArns), next: nextToken };
+  }
+
+  async running(taskArns: string[]): Promise<RunningTask[]> {
+    const found: RunningTask[] = [];
+    for (let i = 0; i < taskArns.length; i += tasksPerPage) {
+      const tasks = taskArns.slice(i, i + tasksPerPage);
+      const answer = await this.client.send(new DescribeTasksCommand({ cluster: this.config.cluster, tasks }));
+      found.push(...(answer.tasks ?? []).filter((task) => task.lastStatus !== 'STOPPED').map(toRunning));
+    }
+    return found;
+  }
+
   async stop(taskArn: string, reason: string): Promise<void> {
     try {
       await this.client.send(
@@ -106,6 +127,9 @@ export class EcsRunner implements Runner {
   }
 }
 
+/** ECS gives a hundred at a time (aws-facts 1.1). */
+const tasksPerPage = 100;
+
 /** Who a task belongs to, as ECS shows it: tenant, agent and runtime. */
 export function startedBy(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): string {
   return `${runtime.tenant}/${runtime.agentId}/${runtime.id}`;
@@ -116,6 +140,16 @@ export function ownerOf(
 ): { tenant: string; agentId: string; runtimeId: string } | undefined {
   const [tenant, agentId, runtimeId, ...more] = startedBy?.split('/') ?? [];
   return tenant && agentId && runtimeId && more.length === 0 ? { tenant, agentId, runtimeId } : undefined;
+}
+
+function toRunning(task: Task): RunningTask {
+  return {
+    taskArn: task.taskArn ?? '',
+    startedBy: task.startedBy,
+    owner: ownerOf(task.startedBy),
+    isOfService: task.group?.startsWith('service:') ?? false,
+    startedMs: task.createdAt?.getTime() ?? 0,
+  };
 }
 
 /** What ECS says of a task, from its API or from an event (where times are text). */

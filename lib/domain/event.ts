@@ -29,6 +29,8 @@ export interface RecordedEvent extends CarriedEvent {
   schedule?: string;
   /** Name of a template whose warm pool it is about. */
   pool?: string;
+  /** The reconciliation of the whole fleet. */
+  fleet?: string;
   /** Version of the row that carried it: a row's versions have no gaps either. */
   rowVersion: number;
 }

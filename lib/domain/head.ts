@@ -1,10 +1,10 @@
 import { codeOf, isId } from './id.ts';
 
 /** What has a head row: a state of its own, a due time, and events in the order in which they happened. */
-export const headKinds = ['agent', 'run', 'schedule', 'pool'] as const;
+export const headKinds = ['agent', 'run', 'schedule', 'pool', 'fleet'] as const;
 export type HeadKind = (typeof headKinds)[number];
 
-/** Names one of them. A schedule's id is its name, a pool's that of its template. */
+/** Names one of them. A schedule's id is its name, a pool's that of its template; of fleets there is one. */
 export interface HeadRef {
   tenant: string;
   kind: HeadKind;

@@ -60,7 +60,9 @@ const grants: Record<FunctionName, string[]> = {
     `${clusterInstances}: ecs:ListTasks`,
   ],
   dispatch: [
-    `${state}: ${items('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
+    `${state}: ${items('BatchGetItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
+    `${state}/index/list: dynamodb:Query`,
+    '*: sqs:ListQueues',
     ...['{MessagingLaunches.Arn}', timers, bells].map((queue) => `${queue}: sqs:SendMessage`),
     `${bells}: sqs:DeleteQueue`,
     `${clusterTasks}: ecs:DescribeTasks ecs:StopTask`,
@@ -130,11 +132,12 @@ describe('no grant is wider than it must be', () => {
     }
   });
 
-  it('every resource is named, but for two actions that know no resources', () => {
+  it('every resource is named, but for three actions that know no resources', () => {
     const open = all.filter(({ statement }) => synthesis.texts(statement.Resource).includes('*'));
     expect(open.flatMap(({ statement }) => actionsOf(statement)).sort()).toEqual([
       'dynamodb:ListStreams',
       'ecr:GetAuthorizationToken',
+      'sqs:ListQueues',
     ]);
   });
 

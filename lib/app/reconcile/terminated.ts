@@ -4,6 +4,8 @@ import type { Sight, Step } from './step.ts';
 
 /** One look removes this many pages of a thousand objects. */
 const pagesPerLook = 5;
+/** A runtime's credentials live an hour: after this nobody can write anything for the agent any more. */
+const lastWriteMs = 65 * 60_000;
 
 /** A terminated agent's tasks are ended by the look at its queue; here what it stored goes. */
 export async function stepTerminated(sight: Sight): Promise<Step> {
@@ -16,7 +18,10 @@ export async function stepTerminated(sight: Sight): Promise<Step> {
   }
   await deps.generations.deleteAll(agent.tenant, agent.id);
   await deps.templates.removeUser(agent.tenant, agent.template, agent.id);
-  const dueAtMs = queue.any || queue.nextMs !== undefined ? nowMs + 60_000 : undefined;
+  // What was on its way when it ended is removed by a last look.
+  const lastLookMs = agent.statusSinceMs + lastWriteMs;
+  const hasTasks = queue.any || queue.nextMs !== undefined;
+  const dueAtMs = hasTasks ? nowMs + 60_000 : nowMs < lastLookMs ? lastLookMs : undefined;
   const decision = rearm(agent, { dueAtMs });
   return decision.agent.dueAtMs === agent.dueAtMs ? {} : { decision };
 }

@@ -1,0 +1,111 @@
+import { newFleet, reconciled } from '../domain/fleet.ts';
+import { agentHead, type HeadRef } from '../domain/head.ts';
+import { timeOf } from '../domain/id.ts';
+import { bySystem, carry } from './commit.ts';
+import type { Deps } from './deps.ts';
+import { Conflict, type RunningTask } from './ports.ts';
+
+/** The tenant whose log tells what was found: of an ECS task of nobody it is not known whose it was. */
+const homeTenant = 'default';
+/** Pages of each list that one look reads; the next look goes on from there. */
+const pagesPerLook = 10;
+/** What is younger is still being made, or noticed by the usual ways. */
+const settledMs = 300_000;
+const openPerPage = 200;
+
+/** Makes the fleet's head unless it is there. */
+export async function ensureFleet(deps: Deps): Promise<void> {
+  await deps.fleet.create(newFleet(homeTenant, deps.now()));
+}
+
+/**
+ * Compares in both directions what there is with what should be, a bounded piece at a time: ECS tasks that belong to no
+ * runtime, bells of dead runtimes, work that nobody would look at. What can't be looked up fails the look, and nothing
+ * is concluded from it.
+ */
+export async function reconcileFleet(deps: Deps, tenant: string, _id: string, cause: string): Promise<void> {
+  const fleet = await deps.fleet.get(tenant);
+  if (!fleet || fleet.dueAtMs > deps.now()) return;
+  const [ecs, bells, work] = await Promise.all([
+    lookAtTasks(deps, fleet.cursors.tasks, Object.keys(fleet.suspects)),
+    lookAtBells(deps, tenant, fleet.cursors.bells),
+    lookForWork(deps, tenant, fleet.cursors.work),
+  ]);
+  const findings = {
+    ...ecs,
+    bells: bells.removed,
+    forgotten: work.forgotten,
+    cursors: { tasks: ecs.next, bells: bells.next, work: work.next },
+  };
+  const { fleet: after, events, stop } = reconciled(fleet, findings, deps.now());
+  try {
+    await deps.fleet.commit(fleet, after, carry(deps, events, bySystem('fleet', cause)));
+  } catch (error) {
+    if (error instanceof Conflict) return;
+    throw error;
+  }
+  for (const { type, data } of events) deps.log.warn('the fleet was put right', { type, ...data });
+  for (const taskArn of stop) await deps.runner.stop(taskArn, 'Rouse: it belongs to no runtime');
+}
+
+async function lookAtTasks(deps: Deps, cursor: string | undefined, suspects: string[]) {
+  const again = suspects.length > 0 ? await deps.runner.running(suspects) : [];
+  const tasks = new Map(again.map((task) => [task.taskArn, task]));
+  let next = cursor;
+  for (let page = 0; page < pagesPerLook; page++) {
+    const found = await deps.runner.list(next);
+    for (const task of found.items) tasks.set(task.taskArn, task);
+    next = found.next;
+    if (next === undefined) break;
+  }
+  const orphans: RunningTask[] = [];
+  for (const task of tasks.values()) if (!(await hasOwner(deps, task))) orphans.push(task);
+  return { orphans, remaining: again.map((task) => task.taskArn), next };
+}
+
+/** Read after the task was seen: a runtime is in its agent's head before it is launched. */
+async function hasOwner(deps: Deps, { owner, isOfService, startedMs }: RunningTask): Promise<boolean> {
+  // What a service started, it would start again.
+  if (isOfService || startedMs > deps.now() - settledMs) return true;
+  if (!owner) return false;
+  const agent = await deps.agents.get(owner.tenant, owner.agentId, { strong: true });
+  return agent?.runtimeId === owner.runtimeId || (agent?.retired.some(({ id }) => id === owner.runtimeId) ?? false);
+}
+
+/** A dead runtime needs no bell. */
+async function lookAtBells(deps: Deps, tenant: string, cursor: string | undefined) {
+  const removed: string[] = [];
+  const { items, next } = await deps.queues.bells(cursor);
+  for (const runtimeId of items) {
+    if (timeOf(runtimeId) > deps.now() - settledMs) continue;
+    const runtime = await deps.runtimes.get(tenant, runtimeId);
+    if (runtime && runtime.status !== 'ended') continue;
+    await deps.queues.deleteBell(runtimeId);
+    removed.push(runtimeId);
+  }
+  return { removed, next };
+}
+
+/** Unfinished tasks of agents that nobody would look at: every message about them got lost. */
+async function lookForWork(deps: Deps, tenant: string, cursor: string | undefined) {
+  const seen = new Set<string>();
+  const forgotten: HeadRef[] = [];
+  let next = cursor;
+  for (let page = 0; page < pagesPerLook; page++) {
+    const tasks = await deps.tasks.pageOfOpen(tenant, openPerPage, next);
+    for (const task of tasks.items) {
+      if (task.createdMs > deps.now() - settledMs || seen.has(task.agentId)) continue;
+      // An agent that does not wake has nothing to look at but what expires.
+      const agent = await deps.agents.get(tenant, task.agentId, { strong: true });
+      const sleeps = agent?.held || agent?.status === 'archived' || agent?.status === 'error';
+      if (!agent || agent.dueAtMs !== undefined || (sleeps && task.expiresMs === undefined)) continue;
+      seen.add(task.agentId);
+      const head = agentHead(tenant, task.agentId);
+      await deps.due.lower(head, deps.now());
+      forgotten.push(head);
+    }
+    next = tasks.next;
+    if (next === undefined) break;
+  }
+  return { forgotten, next };
+}

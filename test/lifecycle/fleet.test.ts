@@ -1,0 +1,142 @@
+import { DescribeTasksCommand, ECSClient, RunTaskCommand } from '@aws-sdk/client-ecs';
+import { ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { newId } from '../../lib/domain/id.ts';
+import { localAdministrator } from '../../local/credentials.ts';
+import { Client } from '../support/client.ts';
+import { TestStack } from '../support/stack.ts';
+
+/** One look every five minutes, a sweep in between, and a little. */
+const lookSeconds = 370;
+
+let stack: TestStack;
+let client: Client;
+
+beforeEach(async () => {
+  stack = await TestStack.start();
+  client = new Client(stack);
+  await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
+});
+
+afterEach(() => stack.close());
+
+const options = () => ({
+  region: stack.aws.region,
+  credentials: localAdministrator,
+  requestHandler: stack.aws.requestHandler(),
+});
+
+async function eventsOf(type: string): Promise<{ data: Record<string, unknown> }[]> {
+  // The feed of all stays a little behind.
+  await stack.advance(5);
+  return (await stack.call<{ items: { data: Record<string, unknown> }[] }>('GET', `/v1/events?type=${type}&limit=200`))
+    .items;
+}
+
+/** A task of the same definition as an agent's, in the same cluster, that nobody of ours has started. */
+async function startStranger(startedBy: string): Promise<{ taskArn: string; status: () => Promise<string> }> {
+  const agent = await client.createAgent('echo', { start: true });
+  await client.becomes(agent.id, 'running');
+  const own = (await client.agent(agent.id)).runtime?.taskArn ?? '';
+  const ecs = new ECSClient(options());
+  const cluster = own.replace(':task/', ':cluster/').replace(/\/[^/]+$/, '');
+  const described = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [own] }));
+  stack.fleet.onStart = () => false;
+  const { tasks } = await ecs.send(
+    new RunTaskCommand({
+      cluster,
+      taskDefinition: described.tasks?.[0]?.taskDefinitionArn,
+      startedBy,
+      capacityProviderStrategy: [{ capacityProvider: 'FARGATE', weight: 1 }],
+      networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } },
+    }),
+  );
+  const taskArn = tasks?.[0]?.taskArn ?? '';
+  const status = async () =>
+    (await ecs.send(new DescribeTasksCommand({ cluster, tasks: [taskArn] }))).tasks?.[0]?.lastStatus ?? 'gone';
+  return { taskArn, status };
+}
+
+test('an ECS task that belongs to no runtime is marked, and stopped by the next look', async () => {
+  const { taskArn, status } = await startStranger('somebody');
+  for (let looks = 0; (await eventsOf('fleet.orphans_marked')).length === 0 && looks < 20; looks++)
+    await stack.advance(60);
+  expect(await status()).toBe('RUNNING');
+  await stack.advance(lookSeconds);
+  expect(await status()).toBe('STOPPED');
+  expect(await eventsOf('fleet.orphans_stopped')).toMatchObject([{ data: { count: 1, taskArns: [taskArn] } }]);
+});
+
+test('a task of a runtime that its agent does not have is nobody’s either', async () => {
+  const agent = await client.createAgent('echo');
+  const { status } = await startStranger(
+    `default/${agent.id}/${newId('runtime', 0, (n) => new Uint8Array(n), agent.id)}`,
+  );
+  await stack.advance(3 * lookSeconds);
+  expect(await status()).toBe('STOPPED');
+});
+
+test('a look-up that fails concludes nothing', async () => {
+  const { status } = await startStranger('somebody');
+  const mend = stack.aws.faults.add(({ operation, input }) =>
+    operation === 'ListTasks' && input.startedBy === undefined
+      ? { kind: 'error', code: 'ClusterNotFoundException' }
+      : undefined,
+  );
+  await stack.advance(3 * lookSeconds);
+  expect(await status()).toBe('RUNNING');
+  expect(await eventsOf('fleet.orphans_marked')).toEqual([]);
+  mend();
+  await stack.advance(4 * lookSeconds);
+  expect(await status()).toBe('STOPPED');
+});
+
+test('runtimes of agents are left alone, whatever they do', async () => {
+  const agents = await Promise.all([1, 2, 3].map(() => client.createAgent('echo', { start: true })));
+  stack.fleet.program = () => new Promise(() => {});
+  for (const { id } of agents) await client.submit(id, 'for ever', { timeoutSeconds: 86_400 });
+  await stack.advance(4 * lookSeconds);
+  expect(stack.fleet.living).toHaveLength(3);
+  expect(await eventsOf('fleet.orphans_marked')).toEqual([]);
+});
+
+test('bells of runtimes that are dead, or never were, are removed; those of living ones stay', async () => {
+  const agent = await client.createAgent('echo', { start: true });
+  await client.becomes(agent.id, 'running');
+  stack.fleet.program = () => new Promise(() => {});
+  await client.submit(agent.id, 'for ever', { timeoutSeconds: 86_400 });
+  const stray = newId('runtime', stack.clock.now(), (length) => new Uint8Array(length), agent.id);
+  await new SQSClient(options()).send(new CreateQueueCommand({ QueueName: `rouse-bell-${stray}` }));
+  expect(await stack.bells()).toHaveLength(2);
+  await stack.advance(2 * lookSeconds);
+  expect(await stack.bells()).toHaveLength(1);
+  expect(await eventsOf('fleet.bells_removed')).toMatchObject([{ data: { count: 1, runtimeIds: [stray] } }]);
+  expect((await stack.bells())[0]).toContain(stack.fleet.newest.runtimeId);
+});
+
+test('a task of which every message got lost is found, and done', async () => {
+  const agent = await client.createAgent('echo');
+  const mend = stack.aws.faults.addDelivery(({ source }) => (source === 'scheduler' ? undefined : { copies: 0 }));
+  const task = await client.submit(agent.id, 'hello');
+  await stack.advance(60);
+  mend();
+  expect((await client.agent(agent.id)).status).toBe('paused');
+  await stack.advance(2 * lookSeconds);
+  expect(await client.task(task.id)).toMatchObject({ status: 'succeeded' });
+  expect(await eventsOf('fleet.work_found')).toMatchObject([{ data: { count: 1, ids: [agent.id] } }]);
+});
+
+test('what is written for an agent after its end is removed by a last look', async () => {
+  const agent = await client.createAgent('echo');
+  await stack.call('DELETE', `/v1/agents/${agent.id}`, undefined, 202);
+  await stack.advance(60);
+  const s3 = new S3Client({ ...options(), forcePathStyle: true });
+  const Bucket = (await s3.send(new ListBucketsCommand({}))).Buckets?.[0]?.Name;
+  const Prefix = `agents/default/${agent.id}/`;
+  await s3.send(new PutObjectCommand({ Bucket, Key: `${Prefix}runtimes/late/pack`, Body: 'x' }));
+  const stored = async () => (await s3.send(new ListObjectsV2Command({ Bucket, Prefix }))).KeyCount;
+  expect(await stored()).toBe(1);
+  await stack.advance(70 * 60);
+  expect(await stored()).toBe(0);
+});

@@ -18,6 +18,7 @@ import type {
   TaskRun,
 } from '../../local/services/ecs/container-runner.ts';
 import type { InProcessStack } from './in-process-stack.ts';
+import { Displaced, FenceLost, ShimApi } from './shim-api.ts';
 
 /** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
 export type Program = (task: ClaimedTask, shim: SimulatedShim) => Promise<unknown> | unknown;
@@ -39,6 +40,12 @@ export class SimulatedFleet {
   program: Program = (task) => task.input;
   /** Called when a container starts; false leaves it silent for ever. */
   onStart: (shim: SimulatedShim) => boolean = () => true;
+  /** Told of all that programs do: what ran when, whatever anybody believes of it. */
+  onWork: ((shim: SimulatedShim, task: ClaimedTask, what: 'begins' | 'ends') => void) | undefined;
+  /** What becomes of a request; it may take its time. @default it comes through */
+  network: ((shim: SimulatedShim, route: string) => Promise<'request_lost' | 'answer_lost' | undefined>) | undefined;
+  /** How long a shim waits before it tries a request again. @default not at all */
+  pause: ((tries: number) => Promise<void>) | undefined;
   private readonly stack: () => InProcessStack;
 
   constructor(stack: () => InProcessStack) {
@@ -71,6 +78,7 @@ interface Attempt {
   cancelled: boolean;
   /** When its next heartbeat is due. */
   beatMs: number;
+  timeLimit: Timer;
 }
 
 type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
@@ -79,10 +87,6 @@ type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: s
 const claimEveryMs = 30_000;
 
 const beatEveryMs = (task: ClaimedTask) => Math.max(1, Math.floor(task.leaseSeconds / 3)) * 1000;
-
-/** Answers of the API that mean: exit at once. */
-class Displaced extends Error {}
-class FenceLost extends Error {}
 
 /**
  * The shim's side of the runtime protocol, in this process and by the stack's clock: it enrols, claims, runs programs,
@@ -100,9 +104,12 @@ export class SimulatedShim implements RunningContainer {
   /** Answers that bring tasks never reach it. */
   losesTasks = false;
   readonly running = new Map<string, Attempt>();
+  /** Fences that it has seen: an answer that comes again brings nothing new. */
+  private readonly seen = new Set<string>();
   private readonly stack: InProcessStack;
   private readonly fleet: SimulatedFleet;
   private readonly task: TaskRun;
+  private readonly api: ShimApi;
   private readonly environment: Record<string, string>;
   private exit: (exit: ContainerExit) => void = () => {};
   private enrolment: EnrollAnswer | undefined;
@@ -123,6 +130,11 @@ export class SimulatedShim implements RunningContainer {
     this.taskArn = task.taskArn;
     this.runtimeId = this.environment.ROUSE_RUNTIME_ID ?? '';
     this.agentId = this.environment.ROUSE_AGENT_ID ?? '';
+    this.api = new ShimApi(stack, {
+      fate: async (route) => fleet.network?.(this, route),
+      pause: async (tries) => fleet.pause?.(tries),
+      isUp: () => this.alive,
+    });
     this.exited = new Promise((resolve) => {
       this.exit = resolve;
     });
@@ -141,7 +153,8 @@ export class SimulatedShim implements RunningContainer {
   die(exitCode: number): void {
     if (!this.alive) return;
     this.alive = false;
-    this.running.clear();
+    this.alarm?.cancel();
+    for (const id of [...this.running.keys()]) this.forget(id);
     this.exit({ exitCode });
   }
 
@@ -164,6 +177,7 @@ export class SimulatedShim implements RunningContainer {
       nonce: this.nonce,
       identity,
     });
+    this.api.token = this.enrolment.token;
     this.bell = new SQSClient({
       region: this.stack.aws.region,
       credentials: async () => {
@@ -206,14 +220,26 @@ export class SimulatedShim implements RunningContainer {
 
   /** A program that takes its time is not activity: the clock may move while it runs. */
   private perform(task: ClaimedTask): void {
-    if (this.running.get(task.id)?.task.fence === task.fence) return;
-    const attempt = { task, cancelled: false, beatMs: this.now() + beatEveryMs(task) };
-    this.running.set(task.id, attempt);
+    const fence = `${task.id} ${task.fence}`;
+    if (this.seen.has(fence)) return;
+    this.seen.add(fence);
     const startedMs = this.now();
     const end = (outcome: Outcome) => {
+      attempt.timeLimit.cancel();
       if (this.alive && !this.mute && !attempt.cancelled && this.running.get(task.id) === attempt)
         this.background(() => this.finish(task, startedMs, outcome));
     };
+    const message = `It ran for more than ${task.timeoutSeconds} s.`;
+    const attempt: Attempt = {
+      task,
+      cancelled: false,
+      beatMs: startedMs + beatEveryMs(task),
+      timeLimit: this.stack.clock.at(startedMs + task.timeoutSeconds * 1000, () =>
+        end({ route: 'fail', code: 'timed_out', message }),
+      ),
+    };
+    this.running.set(task.id, attempt);
+    this.fleet.onWork?.(this, task, 'begins');
     Promise.resolve()
       .then(() => this.fleet.program(task, this))
       .then(
@@ -223,6 +249,15 @@ export class SimulatedShim implements RunningContainer {
           end({ route: 'fail', code, message: error instanceof Error ? error.message : String(error) });
         },
       );
+  }
+
+  /** Nothing of the task runs here any more. */
+  private forget(taskId: string): void {
+    const attempt = this.running.get(taskId);
+    if (!attempt) return;
+    this.running.delete(taskId);
+    attempt.timeLimit.cancel();
+    this.fleet.onWork?.(this, attempt.task, 'ends');
   }
 
   private async finish(task: ClaimedTask, startedMs: number, outcome: Outcome): Promise<void> {
@@ -235,7 +270,7 @@ export class SimulatedShim implements RunningContainer {
       inputTokens: 0,
       outputTokens: 0,
     };
-    this.running.delete(task.id);
+    this.forget(task.id);
     this.idleSinceMs = this.now();
     try {
       const { fence, place } = task;
@@ -267,7 +302,7 @@ export class SimulatedShim implements RunningContainer {
     if (this.stopping || !this.alive) return;
     this.stopping = true;
     for (const { task } of [...this.running.values()]) {
-      this.running.delete(task.id);
+      this.forget(task.id);
       const { fence, place } = task;
       await this.post(`tasks/${task.id}/release`, { fence, place, reason: 'the runtime stops', slots: 0 }).catch(
         (error) => {
@@ -330,6 +365,7 @@ export class SimulatedShim implements RunningContainer {
     this.renewMs = this.now() + renewEveryMs;
     const renewed = await this.post<CredentialsAnswer>('credentials', { nonce: this.nonce });
     this.enrolment = { ...this.enrolment!, ...renewed };
+    this.api.token = renewed.token;
   }
 
   private get nonce(): string {
@@ -345,7 +381,7 @@ export class SimulatedShim implements RunningContainer {
       if (answer.cancel) this.cancel(id);
     } catch (error) {
       if (!(error instanceof FenceLost)) throw error;
-      this.running.delete(id);
+      this.forget(id);
     }
   }
 
@@ -373,27 +409,9 @@ export class SimulatedShim implements RunningContainer {
     void this.stack.aws.environment.activity.track(done.finally(() => this.arm()));
   }
 
-  /** Posts until there is an answer: network errors, 429 and 5xx are tried again. */
-  async post<T>(route: string, body: unknown): Promise<T> {
-    for (let tries = 0; ; tries++) {
-      if (!this.alive) return new Promise(() => {});
-      const answer = await this.stack.aws.request({
-        method: 'POST',
-        path: `/v1/runtime/${route}`,
-        headers: {
-          'content-type': 'application/json',
-          ...(this.enrolment ? { authorization: `Bearer ${this.enrolment.token}` } : {}),
-        },
-        body,
-      });
-      const text = Buffer.from(answer.body).toString();
-      const result = text === '' ? {} : JSON.parse(text);
-      if (answer.status < 300) return result as T;
-      if (result.code === 'fence_lost') throw new FenceLost(result.detail);
-      if (answer.status === 401 || result.code === 'runtime_replaced') throw new Displaced(text);
-      if (answer.status < 500 && answer.status !== 429) throw new Error(`The runtime API refused ${route}: ${text}`);
-      if (tries > 50) throw new Error(`The runtime API does not answer ${route}: ${text}`);
-    }
+  /** One request to the runtime API, tried until there is an answer. */
+  post<T>(route: string, body: unknown): Promise<T> {
+    return this.api.post(route, body);
   }
 
   private now(): number {

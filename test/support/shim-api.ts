@@ -1,0 +1,59 @@
+import type { InProcessStack } from './in-process-stack.ts';
+
+/** Answers of the API that mean: exit at once. */
+export class Displaced extends Error {}
+export class FenceLost extends Error {}
+
+const mostTries = 50;
+
+/** What a simulated shim's requests meet on their way. */
+export interface Network {
+  /** What becomes of a request; it may take its time. @default it comes through */
+  fate?: ((route: string) => Promise<'request_lost' | 'answer_lost' | undefined>) | undefined;
+  /** How long to wait before a request is tried again. @default not at all */
+  pause?: ((tries: number) => Promise<void>) | undefined;
+  /** A dead shim says nothing, and hears nothing. */
+  isUp(): boolean;
+}
+
+/** The runtime API, as a shim calls it. */
+export class ShimApi {
+  token: string | undefined;
+  private readonly stack: InProcessStack;
+  private readonly network: Network;
+
+  constructor(stack: InProcessStack, network: Network) {
+    this.stack = stack;
+    this.network = network;
+  }
+
+  /**
+   * Posts until there is an answer: network errors, 429 and 5xx are tried again.
+   * @throws FenceLost
+   * @throws Displaced
+   */
+  async post<T>(route: string, body: unknown): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      if (tries > 0) await this.network.pause?.(tries);
+      const fate = await this.network.fate?.(route);
+      if (!this.network.isUp()) return new Promise(() => {});
+      const answer = fate === 'request_lost' ? undefined : await this.request(route, body);
+      if (!this.network.isUp()) return new Promise(() => {});
+      const { status, result } = fate === 'answer_lost' || !answer ? { status: 503, result: {} } : answer;
+      if (status < 300) return result as T;
+      if (result.code === 'fence_lost') throw new FenceLost(result.detail);
+      if (status === 401 || result.code === 'runtime_replaced') throw new Displaced(JSON.stringify(result));
+      if (status < 500 && status !== 429)
+        throw new Error(`The runtime API refused ${route} with ${status}: ${JSON.stringify(result)}`);
+      if (tries > mostTries) throw new Error(`The runtime API does not answer ${route}: ${JSON.stringify(result)}`);
+    }
+  }
+
+  private async request(route: string, body: unknown) {
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (this.token !== undefined) headers.authorization = `Bearer ${this.token}`;
+    const answer = await this.stack.aws.request({ method: 'POST', path: `/v1/runtime/${route}`, headers, body });
+    const text = Buffer.from(answer.body).toString();
+    return { status: answer.status, result: text === '' ? {} : JSON.parse(text) };
+  }
+}

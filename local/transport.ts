@@ -36,19 +36,20 @@ export function inProcessHandler(
     async handle(sdkRequest: SdkRequest) {
       const request = await fromSdk(sdkRequest);
       const answer = around ? await around(() => handle(request), request) : await handle(request);
-      const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
-      return {
-        response: {
-          statusCode: answer.status,
-          headers: answer.headers,
-          body: Readable.from(body.length ? [body] : []),
-        },
-      };
+      return { response: { statusCode: answer.status, headers: answer.headers, body: bodyForSdk(answer) } };
     },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),
     destroy() {},
   };
+}
+
+/** Clients of a JSON protocol read bytes, which is quicker; others may give their callers the stream. */
+function bodyForSdk({ headers, body }: WireResponse): Uint8Array | Readable {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  return headers['content-type']?.startsWith('application/x-amz-json')
+    ? bytes
+    : Readable.from(bytes.length ? [bytes] : []);
 }
 
 async function fromSdk(request: SdkRequest): Promise<WireRequest> {

@@ -19,6 +19,7 @@ import type { WireRequest, WireResponse } from '../../local/service.ts';
 import type { FunctionDefinition } from '../../local/services/lambda/function.ts';
 import type { InProcessHandler } from '../../local/services/lambda/in-process-runner.ts';
 import { ClockRetryStrategy } from './clock-retry-strategy.ts';
+import { leanSdk } from './lean-sdk.ts';
 import { SimulatedFleet } from './simulated-shim.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each function has its own event
@@ -217,6 +218,7 @@ export class InProcessStack {
     return {
       env: { ...definition.environment, ...this.env, AWS_REGION: aws.region },
       client: {
+        ...leanSdk,
         requestHandler: aws.requestHandler((exchange, request) => this.exchange(exchange, { function: name, request })),
         credentials: aws.roleCredentials(definition.roleArn, name),
         retryStrategy: new ClockRetryStrategy(

@@ -28,6 +28,14 @@ export interface WorkspacePointer {
   generation: number;
   manifestKey: string;
   manifestSha256: string;
+  /** The highest number that a generation of the agent ever had; the next one is above it. */
+  lastGeneration: number;
+}
+
+export interface DamageReport {
+  generation: number;
+  missing: boolean;
+  detail: string;
 }
 
 export interface Storage {

@@ -2,6 +2,7 @@ import { backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { describeError } from './log.ts';
 import type {
+  DamageReport,
   Enrolment,
   Failure,
   GenerationReport,
@@ -12,6 +13,7 @@ import type {
   StopReason,
   TaskOutput,
   Usage,
+  WorkspacePointer,
 } from './protocol.ts';
 
 /** The API refused a request for good. `code` is the stable one of problem+json. */
@@ -154,6 +156,8 @@ export function makeRuntimeClient(deps: ClientDependencies) {
       call<{ key: string; url: string }>(`outputs/${encodeURIComponent(task.id)}`, { ...held(task), bytes }, options),
     workspace: (report: GenerationReport, options?: CallOptions) =>
       call<{ generation: number }>('workspace', report, options),
+    workspaceDamaged: (report: DamageReport, options?: CallOptions) =>
+      call<{ workspace: WorkspacePointer | null }>('workspace/damaged', report, options),
     activity: (seconds: number, options?: CallOptions) => call<{ until: string }>('activity', { seconds }, options),
     stop: (reason: StopReason, detail: string | undefined, options?: CallOptions) =>
       call<{ stop: boolean; instructions: Instructions }>(

@@ -6,9 +6,11 @@ import { enrol, type Session } from './enrolment.ts';
 import type { Environment } from './environment.ts';
 import { describeError, type Log } from './log.ts';
 import { type Exit, Loop } from './loop.ts';
+import type { WorkspacePointer } from './protocol.ts';
 import { DisplacedError, makeRuntimeClient, type RuntimeClient } from './runtime-client.ts';
 import { startTask } from './task-run.ts';
 import { readContainerSize } from './usage.ts';
+import { WorkspaceDamagedError } from './workspace/damage.ts';
 import type { Workspace } from './workspace/workspace.ts';
 import { makeWorkspaceKeeper } from './workspace-keeper.ts';
 
@@ -138,23 +140,51 @@ async function makeRuntimeWorkspace(
   });
 }
 
-/** Brings the files back. Where that fails, the server is told, and decides; an agent never starts without its files. */
+/**
+ * Brings the files back. Where a generation is damaged, the server names the last good one; where that fails too, or
+ * for another reason, it decides what becomes of the agent, which never starts without its files.
+ */
 async function restore(
   workspace: Workspace,
   { enrolment }: Session,
   client: RuntimeClient,
   log: Log,
 ): Promise<Exit | null> {
-  const pointer = enrolment.config.workspace.enabled ? enrolment.workspace : null;
+  let pointer = enrolment.config.workspace.enabled ? enrolment.workspace : null;
+  for (;;) {
+    try {
+      await workspace.restore(pointer);
+      if (pointer !== null) log.info('workspace restored', { generation: pointer.generation });
+      return null;
+    } catch (error) {
+      const detail = `Generation ${pointer?.generation ?? 0} could not be restored: ${describeError(error)}`;
+      log.error('a generation could not be restored', { detail });
+      const earlier = pointer && (await earlierThan(pointer, error, client, log));
+      if (!earlier) {
+        await client.stop('workspace_failed', detail);
+        return { code: 1, why: detail };
+      }
+      pointer = earlier;
+    }
+  }
+}
+
+/** What to restore instead of a damaged generation. */
+async function earlierThan(
+  { generation }: WorkspacePointer,
+  error: unknown,
+  client: RuntimeClient,
+  log: Log,
+): Promise<WorkspacePointer | null> {
+  if (!(error instanceof WorkspaceDamagedError)) return null;
   try {
-    await workspace.restore(pointer);
-    if (pointer !== null) log.info('workspace restored', { generation: pointer.generation });
+    const detail = error.message.slice(0, 4096);
+    const answer = await client.workspaceDamaged({ generation, missing: error.missing, detail });
+    return answer.workspace;
+  } catch (refusal) {
+    if (refusal instanceof DisplacedError) throw refusal;
+    log.error('the damage was not taken down', { error: refusal });
     return null;
-  } catch (error) {
-    const detail = `Generation ${pointer?.generation ?? 0} could not be restored: ${describeError(error)}`;
-    log.error('workspace failed', { detail });
-    await client.stop('workspace_failed', detail);
-    return { code: 1, why: detail };
   }
 }
 

@@ -10,6 +10,7 @@ import {
   terminateAgent,
 } from '../lib/app/agents.ts';
 import { existingAgent } from '../lib/app/commit.ts';
+import { listGenerations, rollBackAgent } from '../lib/app/generations.ts';
 import { cancelTask, listAgentTasks, listTasks, maxUploadBytes, retryTask, submitTask } from '../lib/app/tasks.ts';
 import { deleteTemplate, getTemplate, listTemplates, putTemplate } from '../lib/app/templates.ts';
 import type { Agent } from '../lib/domain/agent.ts';
@@ -111,12 +112,15 @@ function agentRoutes(deps: FunctionDeps): Route[] {
     bind(agents.keepActive, async ({ params, body, context }) =>
       shown(await leaseActivity(deps, context.principal.tenant, params.id, body.seconds, causeOf(context))),
     ),
+    bind(agents.rollBackAgent, async ({ params, body, context }) =>
+      shown(await rollBackAgent(deps, context.principal.tenant, params.id, body.generation, causeOf(context))),
+    ),
     bind(agents.listGenerations, async ({ params, query, context }) => {
-      const agent = await existingAgent(deps, context.principal.tenant, params.id);
       const before = positionOf(query.cursor);
-      const page = await deps.generations.page(
-        agent.tenant,
-        agent.id,
+      const { agent, page } = await listGenerations(
+        deps,
+        context.principal.tenant,
+        params.id,
         query.limit,
         before === undefined ? undefined : Number(before),
       );

@@ -1,13 +1,14 @@
 import { leaseByRuntime } from '../lib/app/activity.ts';
-import { commitGeneration, heartbeat, outputTarget, reportLines } from '../lib/app/attempt.ts';
+import { heartbeat, outputTarget, reportLines } from '../lib/app/attempt.ts';
 import { claimTasks, type Instructions, type RuntimeIdentity } from '../lib/app/claim.ts';
 import { enrolRuntime, renew } from '../lib/app/enrol.ts';
 import { completeTask, type Finished, failTask, type Grip, releaseTask } from '../lib/app/finish-task.ts';
+import { commitGeneration, reportDamage } from '../lib/app/generations.ts';
 import { stopRuntime } from '../lib/app/stop-runtime.ts';
 import type { RuntimePrincipal } from '../lib/http/principal.ts';
 import { bind } from '../lib/http/route.ts';
 import * as routes from '../lib/http/routes/runtime.ts';
-import { enrolmentView, instructionsView } from '../lib/http/views.ts';
+import { enrolmentView, instructionsView, workspacePointerView } from '../lib/http/views.ts';
 import { tokenAuthentication, tokenKeyReader } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { causeOf, serve } from './http.ts';
@@ -85,6 +86,10 @@ export function makeHandler(deps: FunctionDeps) {
       bind(routes.saveWorkspace, async ({ body, context }) => {
         await commitGeneration(deps, me(context.principal), body, causeOf(context));
         return { generation: body.generation };
+      }),
+      bind(routes.reportDamage, async ({ body, context }) => {
+        const agent = await reportDamage(deps, me(context.principal), body, causeOf(context));
+        return { workspace: agent ? workspacePointerView(agent) : null };
       }),
       bind(routes.renewCredentials, async ({ body, context }) => {
         const { token, tokenExpiresMs, credentials } = await renew(

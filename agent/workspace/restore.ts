@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, createWriteStream, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { chmod, lchown, readdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { extract as makeExtract } from 'tar-stream';
@@ -33,7 +34,7 @@ const smallFileBytes = 256 * 1024;
  */
 export async function restoreWorkspace(pointer: WorkspacePointer, deps: RestoreDependencies): Promise<Manifest> {
   const manifest = await retried(deps.clock, async () => {
-    const body = await collect(await deps.storage.get(pointer.manifestKey));
+    const body = await collect(await found(pointer.manifestKey, deps));
     return decodeManifest(body, pointer.manifestSha256);
   });
   await empty(deps.root);
@@ -49,13 +50,27 @@ export async function restoreWorkspace(pointer: WorkspacePointer, deps: RestoreD
   return manifest;
 }
 
+/** S3 says 403 of what is not there to those who may not list; the server looks whether it is so. */
+async function found(key: string, deps: RestoreDependencies): Promise<Readable> {
+  try {
+    return await deps.storage.get(key);
+  } catch (error) {
+    if (![403, 404].includes(statusOf(error))) throw error;
+    throw new WorkspaceDamagedError(`${key} is not there: ${describeError(error)}.`, { missing: true, cause: error });
+  }
+}
+
+function statusOf(error: unknown): number {
+  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+}
+
 async function restorePack(manifest: Manifest, index: number, deps: RestoreDependencies): Promise<void> {
   const pack = manifest.packs[index]!;
   const wanted = new Map(manifest.files.filter((file) => file.pack === index).map((file) => [file.path, file]));
   if (wanted.size === 0) return;
   const meter = makeMeter();
   const extract = makeExtract();
-  const source = await deps.storage.get(pack.key);
+  const source = await found(pack.key, deps);
   let brokenOff: { error: unknown } | null = null;
   async function* download() {
     try {
@@ -168,7 +183,7 @@ async function retried<T>(clock: Clock, act: () => Promise<T>): Promise<T> {
     try {
       return await act();
     } catch (error) {
-      const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+      const status = statusOf(error);
       if (error instanceof WorkspaceDamagedError || (status >= 400 && status < 500) || tries === downloadTries) {
         throw error;
       }

@@ -20,7 +20,7 @@ export interface WorkspaceDependencies {
   /** Opens the bucket; called on first use. */
   openStorage(): Promise<ObjectStorage>;
   /** Commits a generation; throws where the API refuses it. */
-  commit(report: GenerationReport, signal?: AbortSignal): Promise<{ generation: number }>;
+  commit(report: GenerationReport, signal?: AbortSignal): Promise<unknown>;
   owner: { uid: number; gid: number } | null;
   clock: Clock;
 }
@@ -36,6 +36,7 @@ export interface Workspace {
 export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
   const { root, clock } = deps;
   let last: Manifest = emptyManifest();
+  let highest = 0;
   let known = new Map<string, KnownFile>();
   let storage: Promise<ObjectStorage> | null = null;
   const open = () => {
@@ -50,6 +51,7 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
     const manifest = await restoreWorkspace(pointer, { root, storage: await open(), owner: deps.owner, clock });
     known = knowRestored(manifest, await scanWorkspace(root), clock.now());
     last = { ...manifest, generation: pointer.generation };
+    highest = pointer.lastGeneration;
   }
 
   async function save(signal?: AbortSignal): Promise<GenerationReport | null> {
@@ -64,7 +66,7 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
       known = kept;
       return null;
     }
-    const generation = last.generation + 1;
+    const generation = highest + 1;
     const prefix = `${deps.writePrefix}generations/${generation}-${randomBytes(6).toString('hex')}/`;
     if (pending.size > 0) {
       const { pack, packed } = await writePack(root, pending, `${prefix}pack.tar.zst`, await open(), signal);
@@ -76,7 +78,8 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
     }
     const manifest = { ...assemble(scan, next, packs, last), generation };
     const report = await publish(manifest, `${prefix}manifest.json`, signal);
-    last = { ...manifest, generation: report.generation };
+    last = manifest;
+    highest = generation;
     known = next;
     return report;
   }
@@ -91,8 +94,8 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
       manifestSha256: sha256,
       ...manifest.totals,
     };
-    const { generation } = await deps.commit(report, signal);
-    return { ...report, generation };
+    await deps.commit(report, signal);
+    return report;
   }
 
   return { restore, save };

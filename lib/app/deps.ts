@@ -6,7 +6,6 @@ import type {
   DueHeads,
   EventLog,
   Fleets,
-  Generations,
   Identities,
   Logger,
   Objects,
@@ -20,6 +19,7 @@ import type {
   Templates,
   Waiters,
 } from './ports.ts';
+import type { Generations } from './workspace-ports.ts';
 
 /** All that the use cases work with. Time and chance come from here too, so that a test can hold both. */
 export interface Deps {

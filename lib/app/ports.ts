@@ -295,28 +295,6 @@ export interface Objects {
   delete(keys: string[]): Promise<void>;
 }
 
-export interface Generation {
-  number: number;
-  parent: number | null;
-  manifestKey: string;
-  manifestSha256: string;
-  bytes: number;
-  files: number;
-  /** Keys of the packs that it is made of; others may be made of them too. */
-  packs: string[];
-  runtimeId: string;
-  createdMs: number;
-}
-
-export interface Generations {
-  put(tenant: string, agentId: string, generation: Generation): Promise<void>;
-  /** Newest first. */
-  page(tenant: string, agentId: string, limit: number, before: number | undefined): Promise<Page<Generation>>;
-  delete(tenant: string, agentId: string, number: number): Promise<void>;
-  /** Removes the rows of all of an agent's generations. */
-  deleteAll(tenant: string, agentId: string): Promise<void>;
-}
-
 export interface Fleets {
   get(tenant: string): Promise<Fleet | undefined>;
   /** Puts it unless it exists. */

@@ -1,21 +1,29 @@
 import type { Agent } from '../domain/agent.ts';
 import type { Deps } from './deps.ts';
-import { settingsOf } from './settings.ts';
 
-/** One save removes this many old generations; a limit that was lowered is reached save by save. */
+/** One call removes this many old generations; a limit that was lowered is reached save by save. */
 const batch = 10;
 
 /**
- * Removes the generations beyond those that the template keeps: their manifests, and the packs that no kept one is made
- * of. The row goes last, so that a crash leaves something to find.
+ * Removes generations that the head does not name any more: their manifests, and the packs that no kept one is made
+ * of. The head decides, so nobody points to one while it is removed, and a head that is a little old is safe: a newer
+ * generation is made of new packs and of those of kept ones. The row goes last, so that a crash leaves something to
+ * find.
+ *
+ * @returns whether there are more
  */
-export async function pruneGenerations(deps: Deps, agent: Agent): Promise<void> {
-  const { keepGenerations } = (await settingsOf(deps, agent)).workspace;
-  if ((agent.workspace?.generation ?? 0) <= keepGenerations) return;
-  const { items } = await deps.generations.page(agent.tenant, agent.id, keepGenerations + batch, undefined);
-  const kept = new Set(items.slice(0, keepGenerations).flatMap((generation) => generation.packs));
-  for (const { number, manifestKey, packs } of items.slice(keepGenerations).toReversed()) {
-    await deps.objects.delete([manifestKey, ...packs.filter((key) => !kept.has(key))]);
-    await deps.generations.delete(agent.tenant, agent.id, number);
+export async function pruneGenerations(deps: Deps, agent: Agent): Promise<boolean> {
+  const { generations = [], lastGeneration = 0 } = agent;
+  const rows = await deps.generations.all(agent.tenant, agent.id);
+  const kept = rows.filter(({ number }) => generations.includes(number));
+  if (kept.length < generations.length) return false;
+  const packs = new Set(kept.flatMap((generation) => generation.packs));
+  // A higher number is being saved right now.
+  const doomed = rows.filter(({ number }) => number <= lastGeneration && !generations.includes(number));
+  for (const generation of doomed.slice(0, batch)) {
+    const own = generation.packs.filter((key) => !packs.has(key));
+    await deps.objects.delete([generation.manifestKey, ...own]);
+    await deps.generations.delete(agent.tenant, agent.id, generation.number);
   }
+  return doomed.length > batch;
 }

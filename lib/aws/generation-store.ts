@@ -1,5 +1,6 @@
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
-import type { Generation, Generations, Page } from '../app/ports.ts';
+import type { Page } from '../app/ports.ts';
+import type { Generation, Generations } from '../app/workspace-ports.ts';
 import { agentPartition, generationKey, generationPrefix } from './keys.ts';
 import type { Item, Table } from './table.ts';
 
@@ -12,6 +13,27 @@ export class GenerationStore implements Generations {
 
   async put(tenant: string, agentId: string, generation: Generation): Promise<void> {
     await this.table.put({ ...generationKey(tenant, agentId, generation.number), ...generation });
+  }
+
+  async get(tenant: string, agentId: string, number: number): Promise<Generation | undefined> {
+    const item = await this.table.get(generationKey(tenant, agentId, number), true);
+    return item && toGeneration(item);
+  }
+
+  async all(tenant: string, agentId: string): Promise<Generation[]> {
+    const pages = this.table.pages({
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+      ExpressionAttributeValues: { ':pk': agentPartition(tenant, agentId), ':prefix': generationPrefix },
+      ConsistentRead: true,
+    });
+    const generations: Generation[] = [];
+    for await (const items of pages) generations.push(...items.map(toGeneration));
+    return generations;
+  }
+
+  async markDamaged(tenant: string, agentId: string, number: number, reason: string, nowMs: number): Promise<void> {
+    const damage = { reason, foundMs: nowMs };
+    await this.table.change(generationKey(tenant, agentId, number), { damage }, { number, damage: undefined });
   }
 
   async page(tenant: string, agentId: string, limit: number, before: number | undefined): Promise<Page<Generation>> {

@@ -1,9 +1,80 @@
 import type { Agent, AgentDecision, Workspace } from './agent.ts';
 import { decided, requireStatus } from './agent-transition.ts';
 
-/** A generation of the workspace is verified, and is now the one that the next runtime starts from. */
-export function saveWorkspace(agent: Agent, workspace: Workspace, nowMs: number): AgentDecision {
+/**
+ * A generation of the workspace is verified, and is now the one that the next runtime starts from. Of those before it
+ * the newest `keep` stay, besides those that are needed; what the head does not name any more may be removed.
+ */
+export function saveWorkspace(agent: Agent, workspace: Workspace, keep: number, nowMs: number): AgentDecision {
   requireStatus(agent, 'save its workspace', ['running', 'stopping']);
   const { generation, bytes, files } = workspace;
-  return decided(agent, { workspace }, nowMs, { type: 'agent.workspace_saved', data: { generation, bytes, files } });
+  const after = { ...agent, workspace, generations: [...(agent.generations ?? []), generation] };
+  return decided(agent, { workspace, lastGeneration: generation, ...keptOf(after, keep) }, nowMs, {
+    type: 'agent.workspace_saved',
+    data: { generation, bytes, files },
+  });
+}
+
+/** Points back to a generation that is kept. Later ones stay; the next save gets a number above them all. */
+export function rollBack(agent: Agent, workspace: Workspace, nowMs: number): AgentDecision {
+  requireStatus(agent, 'roll back', ['paused', 'archived', 'error']);
+  const from = agent.workspace?.generation;
+  if (from === workspace.generation) return { agent, events: [] };
+  return decided(agent, { workspace }, nowMs, {
+    type: 'agent.workspace_rolled_back',
+    data: { from, generation: workspace.generation },
+  });
+}
+
+export interface Damage {
+  generation: number;
+  reason: string;
+  /** When what is lost was saved. */
+  savedMs: number | undefined;
+}
+
+/** The generation that its runtime was to start from is damaged. It starts from the last good one, if there is one. */
+export function fallBack(
+  agent: Agent,
+  damage: Damage,
+  good: { workspace: Workspace; savedMs: number } | undefined,
+  nowMs: number,
+): AgentDecision {
+  requireStatus(agent, 'fall back', ['running', 'stopping']);
+  const { generation, reason } = damage;
+  const damaged = [...new Set([...(agent.damaged ?? []), generation])];
+  const time = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
+  const data = {
+    generation,
+    reason,
+    lost: agent.workspace ? { savedAt: time(damage.savedMs), ...sizeOf(agent.workspace) } : null,
+    restored: good ? { generation: good.workspace.generation, savedAt: time(good.savedMs) } : null,
+  };
+  const change = good
+    ? {
+        damaged,
+        workspace: good.workspace,
+        statusReason: `generation ${generation} of its workspace is damaged; it went on from ${good.workspace.generation}`,
+      }
+    : { damaged };
+  return decided(agent, change, nowMs, { type: 'agent.workspace_damaged', data });
+}
+
+/** Numbers of the generations that it may fall back to from `generation`, the newest first. */
+export function goodBefore(agent: Agent, generation: number): number[] {
+  const numbers = agent.generations ?? [];
+  return numbers.filter((number) => number < generation && !agent.damaged?.includes(number)).toReversed();
+}
+
+/** The newest `keep` good generations, the current one, and those that are being copied. */
+export function keptOf(agent: Agent, keep: number): Pick<Agent, 'generations' | 'damaged'> {
+  const { generations = [], damaged, workspace } = agent;
+  const oldest = generations.filter((number) => !damaged?.includes(number)).at(-keep) ?? 0;
+  const kept = generations.filter((number) => number >= oldest || number === workspace?.generation);
+  const stillDamaged = damaged?.filter((number) => kept.includes(number));
+  return { generations: kept, damaged: stillDamaged?.length ? stillDamaged : undefined };
+}
+
+function sizeOf({ bytes, files }: Workspace) {
+  return { bytes, files };
 }

@@ -59,6 +59,12 @@ export interface Agent {
   notBeforeMs?: number | undefined;
 
   workspace?: Workspace | undefined;
+  /** Numbers of the generations that are kept, ascending. All others may be removed. */
+  generations?: number[] | undefined;
+  /** Those of them that could not be restored. */
+  damaged?: number[] | undefined;
+  /** The highest number that a generation ever had: none is used twice. */
+  lastGeneration?: number | undefined;
   /** When reconcile has to look at it at the latest. May be early, never late. */
   dueAtMs?: number | undefined;
   idleSinceMs?: number | undefined;

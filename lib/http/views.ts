@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { Instructions } from '../app/claim.ts';
 import type { Enrolment } from '../app/enrol.ts';
-import type { Generation, LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
+import type { LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
+import type { Generation } from '../app/workspace-ports.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
@@ -127,6 +128,7 @@ export function generationView(generation: Generation, agent: Agent): Generation
     files: generation.files,
     createdAt: time(generation.createdMs),
     current: agent.workspace?.generation === generation.number,
+    damaged: generation.damage ? { reason: generation.damage.reason, foundAt: time(generation.damage.foundMs) } : null,
   };
 }
 
@@ -196,13 +198,14 @@ export function enrolmentView(enrolment: Enrolment, places: { bellUrl: string; b
       readPrefix: agentObjects(agent.tenant, agent.id),
       writePrefix: runtimeObjects(agent.tenant, agent.id, runtime.id),
     },
-    workspace: agent.workspace
-      ? {
-          generation: agent.workspace.generation,
-          manifestKey: agent.workspace.manifestKey,
-          manifestSha256: agent.workspace.manifestSha256,
-        }
-      : null,
+    workspace: workspacePointerView(agent),
     maxInlineBytes,
   };
+}
+
+/** What a runtime restores, and the number that its next save has to exceed. */
+export function workspacePointerView({ workspace, lastGeneration }: Agent): EnrollAnswer['workspace'] {
+  if (!workspace) return null;
+  const { generation, manifestKey, manifestSha256 } = workspace;
+  return { generation, manifestKey, manifestSha256, lastGeneration: lastGeneration ?? generation };
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../agent/clock.ts';
 import { makeS3Storage } from '../../agent/object-storage.ts';
-import type { GenerationReport } from '../../agent/protocol.ts';
+import type { GenerationReport, WorkspacePointer } from '../../agent/protocol.ts';
 import type { Manifest } from '../../agent/workspace/manifest.ts';
 import { makeWorkspace, type Workspace } from '../../agent/workspace/workspace.ts';
 import type { Cloud } from './support/cloud.ts';
@@ -48,10 +48,10 @@ function workspaceAt(root: string): Workspace {
   });
 }
 
-async function saved(workspace: Workspace): Promise<GenerationReport> {
+async function saved(workspace: Workspace): Promise<GenerationReport & WorkspacePointer> {
   const report = await workspace.save();
   if (report === null) throw new Error('Nothing was saved.');
-  return report;
+  return { ...report, lastGeneration: report.generation };
 }
 
 function manifestOf({ manifestKey }: GenerationReport): Manifest {
@@ -233,13 +233,39 @@ describe('a damaged generation', () => {
   });
 
   test('makes the shim say so and exit with 1', async () => {
-    cloud.workspace = { generation: 4, manifestKey: 'agents/none', manifestSha256: '0'.repeat(64) };
+    cloud.workspace = {
+      generation: 4,
+      manifestKey: 'agents/none',
+      manifestSha256: '0'.repeat(64),
+      lastGeneration: 4,
+    };
     expect(await startShim(cloud).exit).toMatchObject({ code: 1 });
     expect(await cloud.called('stop')).toMatchObject({
       reason: 'workspace_failed',
       detail: expect.stringContaining('Generation 4 could not be restored'),
     });
+    expect(await cloud.called('workspace/damaged')).toMatchObject({ generation: 4, missing: true });
     expect(cloud.count('claim')).toBe(0);
+  });
+
+  test('is replaced by the last good one, and the next save has a new number', async () => {
+    const source = temporaryFolder();
+    writeFileSync(join(source, 'notes'), 'old ');
+    const good = await saved(workspaceAt(source));
+    cloud.workspace = {
+      generation: 4,
+      manifestKey: 'agents/none',
+      manifestSha256: '0'.repeat(64),
+      lastGeneration: 4,
+    };
+    const workspace = { ...good, lastGeneration: 4 };
+    cloud.override('workspace/damaged', () => ({ status: 200, body: { workspace } }));
+    cloud.config.driver = { type: 'command', command: ['bash', '-c', 'cat >> notes; cat notes'] };
+    cloud.config.idleTimeoutSeconds = 0;
+    cloud.submit('tsk_1', { input: 'new' });
+    expect(await startShim(cloud).exit).toMatchObject({ code: 0 });
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: 'old new' });
+    expect(await cloud.called('workspace')).toMatchObject({ generation: 5, parent: 1 });
   });
 });
 
@@ -254,7 +280,7 @@ describe('the shim', () => {
     const routes = cloud.calls.map(({ route }) => route);
     expect(routes.indexOf('workspace')).toBeLessThan(routes.indexOf('tasks/tsk_1/complete'));
     expect(cloud.count('workspace')).toBe(1);
-    cloud.workspace = (await cloud.called('workspace')) as unknown as GenerationReport;
+    cloud.workspace = { ...((await cloud.called('workspace')) as unknown as WorkspacePointer), lastGeneration: 1 };
     cloud.submit('tsk_2', { input: 'two' });
     await startShim(cloud).exit;
     expect(await cloud.called('tasks/tsk_2/complete')).toMatchObject({ output: 'one two' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ApiKey, Generation, Observation, Runtime } from '../../lib/app/ports.ts';
+import type { ApiKey, Observation, Runtime } from '../../lib/app/ports.ts';
+import type { Generation } from '../../lib/app/workspace-ports.ts';
 import { ApiKeyStore } from '../../lib/aws/api-key-store.ts';
 import { GenerationStore } from '../../lib/aws/generation-store.ts';
 import { IdempotencyStore } from '../../lib/aws/idempotency-store.ts';

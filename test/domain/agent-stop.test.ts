@@ -3,7 +3,6 @@ import { fail, recover } from '../../lib/domain/agent-failure.ts';
 import { hold, resume, terminate } from '../../lib/domain/agent-life.ts';
 import { beginStop, goOn, stopped } from '../../lib/domain/agent-stop.ts';
 import { rearm } from '../../lib/domain/agent-transition.ts';
-import { saveWorkspace } from '../../lib/domain/agent-workspace.ts';
 import { anAgent, nowMs, otherRuntimeId, runtimeId } from '../support/builders.ts';
 import { given } from './given.ts';
 
@@ -17,7 +16,6 @@ const noRuntime = {
   forced: undefined,
 };
 const since = { statusSinceMs: nowMs, updatedMs: nowMs };
-const workspace = { generation: 4, manifestKey: 'agents/m', manifestSha256: 'aa', bytes: 10, files: 2 };
 
 describe('a stop', () => {
   it('begins with what it is for', () => {
@@ -209,17 +207,6 @@ describe('the end of an agent', () => {
           dueAtMs: nowMs,
         },
         { type: 'agent.terminated' },
-      );
-  });
-});
-
-describe('a saved workspace', () => {
-  it('is what the next runtime starts from', () => {
-    given(anAgent('stopping'))
-      .when((agent) => saveWorkspace(agent, workspace, nowMs))
-      .becomes(
-        { workspace, updatedMs: nowMs },
-        { type: 'agent.workspace_saved', data: { generation: 4, bytes: 10, files: 2 } },
       );
   });
 });

@@ -4,7 +4,7 @@ import { fail, recover } from '../../lib/domain/agent-failure.ts';
 import { abandonLaunch, enrol, launchDeadline, launchFailed, start } from '../../lib/domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../../lib/domain/agent-life.ts';
 import { beginStop, goOn, runtimeLost, stopped } from '../../lib/domain/agent-stop.ts';
-import { saveWorkspace } from '../../lib/domain/agent-workspace.ts';
+import { fallBack, rollBack, saveWorkspace } from '../../lib/domain/agent-workspace.ts';
 import { agentId, anAgent, nowMs, runtimeId } from '../support/builders.ts';
 import { given } from './given.ts';
 
@@ -19,6 +19,8 @@ const noRuntime = {
 };
 const since = { statusSinceMs: nowMs, updatedMs: nowMs };
 const workspace = { generation: 4, manifestKey: 'agents/m', manifestSha256: 'aa', bytes: 10, files: 2 };
+
+const damage = { generation: 4, reason: 'a pack is gone', savedMs: nowMs };
 
 describe('what each status refuses', () => {
   const transitions: [string, AgentStatus[], (agent: Agent) => AgentDecision][] = [
@@ -36,7 +38,9 @@ describe('what each status refuses', () => {
     ['fail', ['stopping'], (a) => fail(a, 'workspace', nowMs)],
     ['recover', ['error'], (a) => recover(a, nowMs)],
     ['terminate', ['paused', 'archived', 'error'], (a) => terminate(a, nowMs)],
-    ['saveWorkspace', ['running', 'stopping'], (a) => saveWorkspace(a, workspace, nowMs)],
+    ['saveWorkspace', ['running', 'stopping'], (a) => saveWorkspace(a, workspace, 5, nowMs)],
+    ['rollBack', ['paused', 'archived', 'error'], (a) => rollBack(a, workspace, nowMs)],
+    ['fallBack', ['running', 'stopping'], (a) => fallBack(a, damage, undefined, nowMs)],
   ];
   for (const [name, allowed, decide] of transitions) {
     for (const status of agentStatuses) {

@@ -50,7 +50,8 @@ function agentStep(random: Random, atMs: number, proof: boolean): Step {
     (agent) => fail(agent, 'workspace', atMs),
     (agent) => recover(agent, atMs),
     (agent) => (random() < 0.1 ? terminate(agent, atMs) : update(agent, { name: 'other' }, atMs)),
-    (agent) => saveWorkspace(agent, { generation: 1, manifestKey: 'k', manifestSha256: 's', bytes: 1, files: 1 }, atMs),
+    (agent) =>
+      saveWorkspace(agent, { generation: 1, manifestKey: 'k', manifestSha256: 's', bytes: 1, files: 1 }, 5, atMs),
     (agent) => rearm(agent, { dueAtMs: agent.runtimeId || chance(random) ? atMs + random() * 1e6 : undefined }),
     // Reconcile has seen one of them dead.
     (agent) => rearm(agent, { retired: agent.retired.slice(1) }),

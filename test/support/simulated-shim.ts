@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { signIdentity } from '../../agent/identity.ts';
 import type {
@@ -19,6 +17,7 @@ import type {
 } from '../../local/services/ecs/container-runner.ts';
 import type { InProcessStack } from './in-process-stack.ts';
 import { Displaced, FenceLost, ShimApi } from './shim-api.ts';
+import { SimulatedWorkspace } from './simulated-workspace.ts';
 
 /** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
 export type Program = (task: ClaimedTask, shim: SimulatedShim) => Promise<unknown> | unknown;
@@ -90,7 +89,7 @@ const beatEveryMs = (task: ClaimedTask) => Math.max(1, Math.floor(task.leaseSeco
 
 /**
  * The shim's side of the runtime protocol, in this process and by the stack's clock: it enrols, claims, runs programs,
- * heartbeats, pauses when idle. It has no workspace. The real shim is tested with real processes elsewhere.
+ * heartbeats, pauses when idle. The real shim is tested with real processes elsewhere.
  */
 export class SimulatedShim implements RunningContainer {
   readonly exited: Promise<ContainerExit>;
@@ -119,7 +118,7 @@ export class SimulatedShim implements RunningContainer {
   private renewMs = 0;
   private alarm: Timer | undefined;
   private stopping = false;
-  private generation: number | undefined;
+  private workspace: SimulatedWorkspace | undefined;
   private draining = false;
 
   constructor(stack: InProcessStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
@@ -187,6 +186,16 @@ export class SimulatedShim implements RunningContainer {
       requestHandler: this.stack.aws.requestHandler(),
       maxAttempts: 1,
     });
+    this.workspace = new SimulatedWorkspace({
+      enrolment: () => this.enrolment!,
+      aws: this.stack.aws,
+      post: (route, body) => this.post(route, body),
+    });
+    const damage = await this.workspace.restore();
+    if (damage !== undefined) {
+      await this.post('stop', { reason: 'workspace_failed', detail: damage });
+      return this.die(1);
+    }
     this.idleSinceMs = this.now();
     this.renewMs = this.now() + renewEveryMs;
     await this.claim();
@@ -316,29 +325,14 @@ export class SimulatedShim implements RunningContainer {
     await this.obey(answer.instructions);
   }
 
-  /** Saves a generation whose files are all in packs of these names; new ones are uploaded. @returns its number */
-  async saveWorkspace(packs: string[]): Promise<number> {
-    const { storage, credentials } = this.enrolment!;
-    const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-    const s3 = new S3Client({
-      region: this.stack.aws.region,
-      credentials: { accessKeyId, secretAccessKey, sessionToken },
-      requestHandler: this.stack.aws.requestHandler(),
-      forcePathStyle: true,
-    });
-    const put = (Key: string, Body: string) => s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key, Body }));
-    const parent = this.generation ?? this.enrolment!.workspace?.generation ?? null;
-    const generation = (parent ?? 0) + 1;
-    const keyOf = (name: string) => `${storage.writePrefix}packs/${name}`;
-    for (const name of packs) await put(keyOf(name), name);
-    const manifest = JSON.stringify({ packs: packs.map((name) => ({ key: keyOf(name), bytes: name.length })) });
-    const manifestKey = `${storage.writePrefix}generations/${generation}/manifest.json`;
-    await put(manifestKey, manifest);
-    const manifestSha256 = createHash('sha256').update(manifest).digest('hex');
-    const bytes = packs.join('').length;
-    await this.post('workspace', { generation, parent, manifestKey, manifestSha256, bytes, files: packs.length });
-    this.generation = generation;
-    return generation;
+  /** Saves a generation of one file in each pack of these names; new ones are uploaded. @returns its number */
+  saveWorkspace(packs: string[]): Promise<number> {
+    return this.workspace!.save(packs);
+  }
+
+  /** Names of the files of its workspace. */
+  get files(): string[] {
+    return this.workspace?.files ?? [];
   }
 
   /** One timer for all that the shim minds: credentials, heartbeats, and when nothing runs the next claim and the end of its idle time. */

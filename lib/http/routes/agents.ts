@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { contract } from '../route.ts';
-import { activityBody, agent, createAgentBody, listAgentsQuery, patchAgentBody, pauseBody } from '../schemas/agent.ts';
+import {
+  activityBody,
+  agent,
+  createAgentBody,
+  listAgentsQuery,
+  patchAgentBody,
+  pauseBody,
+  rollbackBody,
+} from '../schemas/agent.ts';
 import { generation } from '../schemas/generation.ts';
 import { pathId } from '../schemas/id.ts';
 import { page, pageQuery } from '../schemas/page.ts';
@@ -132,6 +140,22 @@ export const keepActive = contract({
   role: 'member',
   params,
   body: activityBody,
+  answer: agent,
+  status: 200,
+  errors: ['not_found', 'illegal_transition', 'conflict'],
+});
+
+export const rollBackAgent = contract({
+  id: 'rollBackAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/rollback',
+  tag: 'Agents',
+  summary: 'Point an agent that is not running back to an earlier generation of its workspace',
+  description: 'Later generations stay, until they are too many. The next save gets a number above them all.',
+  auth: 'key',
+  role: 'member',
+  params,
+  body: rollbackBody,
   answer: agent,
   status: 200,
   errors: ['not_found', 'illegal_transition', 'conflict'],

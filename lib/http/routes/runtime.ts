@@ -107,6 +107,16 @@ export const saveWorkspace = contract({
   errors: ['runtime_replaced', 'generation_conflict', 'workspace_unverified'],
 });
 
+export const reportDamage = contract({
+  ...base,
+  id: 'reportDamage',
+  path: '/v1/runtime/workspace/damaged',
+  summary: 'Say that the current generation can not be restored; get the last good one',
+  body: schemas.damageBody,
+  answer: schemas.damageAnswer,
+  errors: ['runtime_replaced', 'generation_conflict', 'workspace_unverified'],
+});
+
 export const renewCredentials = contract({
   ...base,
   id: 'renewCredentials',

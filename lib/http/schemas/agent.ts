@@ -44,6 +44,10 @@ export const activityBody = z.strictObject({
   seconds: z.number().min(0).max(86_400).describe('From now on; a lease ends after an hour at the latest'),
 });
 
+export const rollbackBody = z.strictObject({
+  generation: z.int().min(1).describe('One that GET …/generations shows, and that is not damaged'),
+});
+
 export const agent = z
   .object({
     id: id('agent'),

@@ -12,6 +12,7 @@ export const generation = z
     files: z.int(),
     createdAt: timestamp,
     current: z.boolean().describe('Whether the agent wakes with it'),
+    damaged: z.object({ reason: z.string(), foundAt: timestamp }).nullable().describe('Why it could not be restored'),
   })
   .meta({ id: 'Generation' });
 

@@ -59,6 +59,13 @@ export const runtimeConfig = z
   })
   .meta({ id: 'RuntimeConfig' });
 
+const workspacePointer = z.object({
+  generation: z.int(),
+  manifestKey: z.string(),
+  manifestSha256: z.string(),
+  lastGeneration: z.int().describe('The next save has a number above it'),
+});
+
 export const enrollAnswer = z
   .object({
     token: z.string(),
@@ -70,7 +77,7 @@ export const enrollAnswer = z
     credentials: awsCredentials,
     bell: z.object({ queueUrl: z.string() }),
     storage: z.object({ bucket: z.string(), readPrefix: z.string(), writePrefix: z.string() }),
-    workspace: z.object({ generation: z.int(), manifestKey: z.string(), manifestSha256: z.string() }).nullable(),
+    workspace: workspacePointer.nullable(),
     maxInlineBytes: z.int(),
   })
   .meta({ id: 'EnrollAnswer' });
@@ -191,6 +198,18 @@ export const workspaceBody = z
 
 export const workspaceAnswer = z.object({ generation: z.int() }).meta({ id: 'WorkspaceAnswer' });
 
+export const damageBody = z
+  .strictObject({
+    generation: z.int().min(1),
+    missing: z.boolean().describe('Something of it is not there; otherwise it is there, and not as it was saved'),
+    detail: z.string().max(4096),
+  })
+  .meta({ id: 'DamageRequest' });
+
+export const damageAnswer = z
+  .object({ workspace: workspacePointer.nullable().describe('What to restore instead; null if nothing is good') })
+  .meta({ id: 'DamageAnswer' });
+
 export const credentialsBody = z.strictObject({ nonce }).meta({ id: 'CredentialsRequest' });
 export const credentialsAnswer = z
   .object({ token: z.string(), tokenExpiresAt: timestamp, credentials: awsCredentials })
@@ -226,6 +245,8 @@ export type OutputRequest = z.input<typeof outputBody>;
 export type OutputAnswer = z.output<typeof outputAnswer>;
 export type WorkspaceRequest = z.input<typeof workspaceBody>;
 export type WorkspaceAnswer = z.output<typeof workspaceAnswer>;
+export type DamageRequest = z.input<typeof damageBody>;
+export type DamageAnswer = z.output<typeof damageAnswer>;
 export type CredentialsRequest = z.input<typeof credentialsBody>;
 export type CredentialsAnswer = z.output<typeof credentialsAnswer>;
 export type ActivityRequest = z.input<typeof activityBody>;

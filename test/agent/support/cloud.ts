@@ -191,6 +191,7 @@ export class Cloud {
     if (route === 'credentials') return { status: 200, body: this.#credentials() };
     if (route === 'claim') return { status: 200, body: this.instructions(slots) };
     if (route === 'workspace') return { status: 200, body: { generation: body.generation } };
+    if (route === 'workspace/damaged') return { status: 200, body: { workspace: null } };
     if (route === 'activity') {
       return { status: 200, body: { until: new Date(Date.now() + Number(body.seconds) * 1000).toISOString() } };
     }

@@ -44,12 +44,20 @@ export class SqsQueues implements Queues {
   private readonly client: SQSClient;
   private readonly urls: QueueUrls;
 
-  constructor(client: SQSClient, urls: QueueUrls) {
+  private readonly nudgesBy: 'work' | 'timers';
+
+  /** @param nudgesBy `timers` for the reader of `work.fifo`, which never sends to its own queue */
+  constructor(client: SQSClient, urls: QueueUrls, nudgesBy: 'work' | 'timers' = 'work') {
     this.client = client;
     this.urls = urls;
+    this.nudgesBy = nudgesBy;
   }
 
   async nudge(nudges: Nudge[]): Promise<void> {
+    if (this.nudgesBy === 'timers') {
+      await Promise.all(nudges.map((nudge) => this.nudgeAt(nudge, 0, 0)));
+      return;
+    }
     for (let i = 0; i < nudges.length; i += batchSize) {
       const entries = nudges.slice(i, i + batchSize).map((nudge, index) => ({
         Id: String(index),

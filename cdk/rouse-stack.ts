@@ -89,7 +89,7 @@ export class RouseStack extends Stack {
     });
     const api = new Api(this, 'Api', { functions });
     new EventSources(this, 'EventSources', { functions, state, messaging, clusterArn: compute.clusterArn });
-    new Schedules(this, 'Schedules', { sweep: functions.get('sweep'), messaging });
+    const schedules = new Schedules(this, 'Schedules', { sweep: functions.get('sweep'), messaging });
     new Observability(this, 'Observability', {
       record: functions.get('record'),
       alarmTopicArn: props.alarmTopicArn,
@@ -104,6 +104,10 @@ export class RouseStack extends Stack {
       ROUSE_WORK_QUEUE_URL: messaging.work.queueUrl,
       ROUSE_LAUNCHES_QUEUE_URL: messaging.launches.queueUrl,
       ROUSE_TIMERS_QUEUE_URL: messaging.timers.queueUrl,
+      ROUSE_SCHEDULE_GROUP: schedules.userGroup.ref,
+      ROUSE_SCHEDULE_ROLE_ARN: schedules.userRole.roleArn,
+      ROUSE_TRIGGERS_QUEUE_ARN: messaging.triggers.queueArn,
+      ROUSE_DEAD_LETTERS_QUEUE_ARN: messaging.deadLetters.queueArn,
       ROUSE_EVENT_BUS: messaging.bus.eventBusName,
       ROUSE_BUS_EVENT_TYPES: (props.busEventTypes ?? []).join(','),
       ROUSE_CLUSTER: compute.clusterArn,
@@ -138,6 +142,7 @@ export class RouseStack extends Stack {
       prefix,
       state,
       messaging,
+      schedules,
       compute,
       agentCredentials,
       bellArn,

@@ -23,26 +23,26 @@ import { contracts } from '../lib/http/routes/index.ts';
 import * as service from '../lib/http/routes/service.ts';
 import * as tasks from '../lib/http/routes/tasks.ts';
 import * as templates from '../lib/http/routes/templates.ts';
-import { type Cursor, encodeCursor } from '../lib/http/schemas/page.ts';
 import { agentView, generationView, taskSummaryView, taskView, templateView } from '../lib/http/views.ts';
 import { version } from '../lib/version.ts';
 import { keyAuthentication } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { causeOf, serve } from './http.ts';
 import { wrapped } from './middleware.ts';
+import { nextCursor, positionOf, urlSeconds } from './paging.ts';
+import { scheduleRoutes } from './schedule-routes.ts';
 
 /** Everything of the HTTP API that neither waits nor belongs to a shim. */
 export function makeHandler(deps: FunctionDeps) {
-  const routes = [...serviceRoutes(deps), ...templateRoutes(deps), ...agentRoutes(deps), ...taskRoutes(deps)];
+  const routes = [
+    ...serviceRoutes(deps),
+    ...templateRoutes(deps),
+    ...agentRoutes(deps),
+    ...taskRoutes(deps),
+    ...scheduleRoutes(deps),
+  ];
   return serve(deps, routes, keyAuthentication(deps));
 }
-
-/** How long a presigned URL works. */
-const urlSeconds = 900;
-
-/** Lists are ordered by an immutable key, so a cursor is the last one that was shown. */
-const positionOf = (cursor: Cursor | undefined) => (cursor === undefined ? undefined : String(cursor.before));
-const nextCursor = (next: string | undefined) => (next === undefined ? null : encodeCursor({ before: next }));
 
 function serviceRoutes(deps: FunctionDeps): Route[] {
   let document: Record<string, unknown> | undefined;

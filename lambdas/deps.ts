@@ -4,12 +4,14 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { STSClient } from '@aws-sdk/client-sts';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Deps } from '../lib/app/deps.ts';
 import { AgentStore } from '../lib/aws/agent-store.ts';
+import { SchedulerAlarms } from '../lib/aws/alarms.ts';
 import { ApiKeyStore } from '../lib/aws/api-key-store.ts';
 import { Bucket } from '../lib/aws/bucket.ts';
 import { DueHeadStore } from '../lib/aws/due-heads.ts';
@@ -23,6 +25,7 @@ import { SsmParameters } from '../lib/aws/parameters.ts';
 import { SqsQueues } from '../lib/aws/queues.ts';
 import { EcsRunner } from '../lib/aws/runner.ts';
 import { RuntimeStore } from '../lib/aws/runtime-store.ts';
+import { ScheduleStore } from '../lib/aws/schedule-store.ts';
 import { Table } from '../lib/aws/table.ts';
 import { EcsTaskDefinitions } from '../lib/aws/task-definitions.ts';
 import { TaskLogStore } from '../lib/aws/task-log-store.ts';
@@ -79,9 +82,10 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
   return {
     config,
     ...stores(state, log, config, random),
-    queues: new SqsQueues(new SQSClient(client), config),
+    queues: new SqsQueues(new SQSClient(client), config, functionName === 'dispatch' ? 'timers' : 'work'),
     // Checksums by default would be part of presigned URLs, and would be those of an empty body.
     objects: new Bucket(new S3Client({ ...client, requestChecksumCalculation: 'WHEN_REQUIRED' }), config.bucket),
+    alarms: new SchedulerAlarms(new SchedulerClient(client), config),
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),
     parameters: new SsmParameters(new SSMClient(client)),
@@ -109,6 +113,7 @@ function stores(state: Table, log: Table, config: Config, random: World['random'
     due: new DueHeadStore(state),
     tasks: new TaskStore(state),
     templates: new TemplateStore(state),
+    schedules: new ScheduleStore(state, config.logRetentionDays),
     runtimes: new RuntimeStore(state),
     fleet: new FleetStore(state),
     generations: new GenerationStore(state),

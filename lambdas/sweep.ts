@@ -1,12 +1,13 @@
 import { ensureFleet } from '../lib/app/fleet.ts';
 import { redriveDeadLetters } from '../lib/app/redrive.ts';
+import { walkAlarms } from '../lib/app/schedules/walk.ts';
 import { ensureSecrets, sweepDue } from '../lib/app/sweep.ts';
 import { dueShards } from '../lib/aws/keys.ts';
 import type { FunctionDeps } from './deps.ts';
 import { wrapped } from './middleware.ts';
 import { replayFailedRecords } from './replay.ts';
 
-const replayEveryMinutes = 5;
+const rarelyMinutes = 5;
 
 /**
  * Every minute: nudges whatever is overdue, which is the backstop for every message, event and timer that got lost, and
@@ -24,10 +25,12 @@ export function makeHandler(deps: FunctionDeps) {
     }
     const deadLetters = await redriveDeadLetters(deps);
     const due = await sweepDue(deps, dueShards);
-    // A listing costs more than a look at the table, and what failed has waited for minutes already.
-    if (Math.floor(deps.now() / 60_000) % replayEveryMinutes === 0) {
+    // Listings cost more than a look at the table, and what they find has waited for minutes already.
+    if (Math.floor(deps.now() / 60_000) % rarelyMinutes === 0) {
       const replayed = await replayFailedRecords(deps);
       if (replayed > 0) deps.log.warn('failed stream records replayed', { batches: replayed });
+      const differ = await walkAlarms(deps);
+      if (differ > 0) deps.log.warn('schedules differ in EventBridge Scheduler', { differ });
     }
     if (due > 0) deps.log.info('overdue agents nudged', { due });
     return { due, deadLetters };

@@ -3,7 +3,7 @@ import { getTask } from '../lib/app/tasks.ts';
 import { poll } from '../lib/app/wait.ts';
 import { invalid } from '../lib/domain/errors.ts';
 import type { RecordedEvent } from '../lib/domain/event.ts';
-import { agentHead, type HeadRef } from '../lib/domain/head.ts';
+import { agentHead, type HeadRef, scheduleHead, subjectOf } from '../lib/domain/head.ts';
 import { bind } from '../lib/http/route.ts';
 import { listEvents, listLogs } from '../lib/http/routes/feeds.ts';
 import { getTask as getTaskContract } from '../lib/http/routes/tasks.ts';
@@ -39,9 +39,10 @@ export function makeHandler(deps: FunctionDeps) {
     const matches = (event: RecordedEvent) =>
       (query.taskId === undefined || event.taskId === query.taskId) &&
       (query.runId === undefined || event.runId === query.runId) &&
+      (query.schedule === undefined || event.schedule === query.schedule) &&
       (query.type.length === 0 || query.type.includes(event.type));
-    const head = headOf(tenant, agentId, query.runId);
-    const feed = `events/${head?.id ?? 'all'}`;
+    const head = headOf(tenant, { ...query, agentId });
+    const feed = `events/${head ? subjectOf(head) : 'all'}`;
     let position = positionOf(query.after, feed);
     const read = async () => {
       const items: RecordedEvent[] = [];
@@ -80,10 +81,17 @@ export function makeHandler(deps: FunctionDeps) {
   return serve(deps, [task, events, logs], keyAuthentication(deps));
 }
 
-/** Whose log holds what is asked for: an agent's, a run's, or undefined for that of all. */
-function headOf(tenant: string, agentId: string | undefined, runId: string | undefined): HeadRef | undefined {
+interface Owners {
+  agentId?: string | undefined;
+  runId?: string | undefined;
+  schedule?: string | undefined;
+}
+
+/** Whose log holds what is asked for, or undefined for that of all. */
+function headOf(tenant: string, { agentId, runId, schedule }: Owners): HeadRef | undefined {
   if (agentId !== undefined) return agentHead(tenant, agentId);
-  return runId === undefined ? undefined : { tenant, kind: 'run', id: runId };
+  if (runId !== undefined) return { tenant, kind: 'run', id: runId };
+  return schedule === undefined ? undefined : scheduleHead(tenant, schedule);
 }
 
 /** A position means something in its own feed only: in another one a client would wait for ever, or miss what it wants. */

@@ -46,6 +46,10 @@ const variables = {
   ROUSE_WORK_QUEUE_URL: queueUrl('work.fifo'),
   ROUSE_LAUNCHES_QUEUE_URL: queueUrl('launches.fifo'),
   ROUSE_TIMERS_QUEUE_URL: queueUrl('timers'),
+  ROUSE_SCHEDULE_GROUP: name("the name of the group of users' schedules"),
+  ROUSE_SCHEDULE_ROLE_ARN: arn('the ARN of the role that schedules send with'),
+  ROUSE_TRIGGERS_QUEUE_ARN: arn('the ARN of the queue triggers'),
+  ROUSE_DEAD_LETTERS_QUEUE_ARN: arn('the ARN of the queue dead-letters'),
   ROUSE_DEAD_LETTER_QUEUE_URLS: nonEmptyList('comma-separated URLs of the dead-letter queues'),
   ROUSE_EVENT_BUS: name('the name of the event bus'),
   ROUSE_BUS_EVENT_TYPES: list(

@@ -30,6 +30,7 @@ export class EventSources extends Construct {
     this.queue('Work', messaging.work, functions.get('dispatch'));
     this.queue('Launches', messaging.launches, functions.get('launch'));
     this.queue('Timers', messaging.timers, functions.get('timers'));
+    this.queue('Triggers', messaging.triggers, functions.get('trigger'));
     this.stream(state, functions.get('record'));
 
     // A shortcut, never a need: without these events the sweep finds the same out later.

@@ -23,6 +23,7 @@ const sizes = {
   record: { timeoutSeconds: 30, memoryMiB: 256 },
   sweep: { timeoutSeconds: 30, memoryMiB: 256 },
   timers: { timeoutSeconds: 10, memoryMiB: 256, allowLoop: true },
+  trigger: { timeoutSeconds: 10, memoryMiB: 256 },
   'task-events': { timeoutSeconds: 10, memoryMiB: 256 },
 } satisfies Record<string, Size>;
 
@@ -40,7 +41,7 @@ export interface FunctionsProps {
   readonly reservedConcurrency?: Partial<Record<FunctionName, number>>;
 }
 
-/** The nine functions. They get their environment and grants when all that those name exists. */
+/** The ten functions. They get their environment and grants when all that those name exists. */
 export class Functions extends Construct {
   private readonly byName: Readonly<Record<FunctionName, RouseFunction>>;
 

@@ -5,6 +5,7 @@ import type { AgentCredentials } from './agent-credentials.ts';
 import type { Compute } from './compute.ts';
 import type { FunctionName } from './functions.ts';
 import type { Messaging } from './messaging.ts';
+import type { Schedules } from './schedules.ts';
 import type { State } from './state.ts';
 
 export interface Granted {
@@ -13,6 +14,7 @@ export interface Granted {
   readonly prefix: string;
   readonly state: State;
   readonly messaging: Messaging;
+  readonly schedules: Schedules;
   readonly compute: Compute;
   readonly agentCredentials: AgentCredentials;
   /** ARN of the bell of a runtime. */
@@ -30,7 +32,7 @@ type Item = 'GetItem' | 'PutItem' | 'UpdateItem' | 'DeleteItem' | 'Query' | 'Bat
  * to receive messages is granted where it is connected (`event-sources.ts`).
  */
 export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement[]> {
-  const { stack, prefix, state, messaging, compute } = granted;
+  const { stack, prefix, state, messaging, schedules, compute } = granted;
   const { stateTable, logTable, bucket } = state;
   const { work, launches, timers, bus } = messaging;
   const bells = { queueArn: granted.bellArn('*') };
@@ -93,6 +95,11 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
 
   // It has no resource to narrow it to (Service Authorization Reference, SQS).
   const listBells = allow(['sqs:ListQueues'], ['*']);
+  const onSchedules = (...actions: string[]) =>
+    allow(
+      actions.map((action) => `scheduler:${action}`),
+      [stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: `${schedules.userGroup.ref}/*` })],
+    );
 
   return {
     api: [
@@ -136,6 +143,13 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       listTasks,
       allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': 'agents/*' } }),
       onObjects('DeleteObject', 'agents/*'),
+      // What schedules start: tasks with inputs of any size, and the last output for the next.
+      onObjects('GetObject', 'tasks/*', 'uploads/*'),
+      onObjects('PutObject', 'tasks/*'),
+      onSchedules('GetSchedule', 'CreateSchedule', 'UpdateSchedule', 'DeleteSchedule'),
+      allow(['iam:PassRole'], [schedules.userRole.roleArn], {
+        StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' },
+      }),
     ],
     launch: [
       onTable(stateTable, 'GetItem', 'UpdateItem'),
@@ -167,10 +181,17 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': 'aws/lambda/*' } }),
       onObjects('GetObject', 'aws/lambda/*'),
       onObjects('DeleteObject', 'aws/lambda/*'),
+      // A listing names no schedule (Service Authorization Reference, EventBridge Scheduler).
+      allow(
+        ['scheduler:ListSchedules'],
+        [stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: '*/*' })],
+      ),
+      onSchedules('GetSchedule'),
       onParameters(['ssm:PutParameter'], granted.adminKeyParameter, granted.tokenKeyParameter),
       onParameters(['ssm:GetParameter'], granted.adminKeyParameter),
     ],
     timers: [send(work)],
+    trigger: [send(work)],
     'task-events': [onTable(stateTable, 'GetItem', 'UpdateItem'), send(work)],
   };
 }

@@ -62,7 +62,7 @@ export class Messaging extends Construct {
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 3 },
     });
     this.triggers = new Queue(this, 'Triggers', {
-      visibilityTimeout: Duration.seconds(60),
+      visibilityTimeout: Duration.seconds(6 * timeoutSecondsOf('trigger')),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 3 },
     });
 

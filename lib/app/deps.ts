@@ -19,6 +19,7 @@ import type {
   Templates,
   Waiters,
 } from './ports.ts';
+import type { Alarms, Schedules } from './schedules/ports.ts';
 import type { Generations } from './workspace-ports.ts';
 
 /** All that the use cases work with. Time and chance come from here too, so that a test can hold both. */
@@ -28,6 +29,8 @@ export interface Deps {
   due: DueHeads;
   tasks: Tasks;
   templates: Templates;
+  schedules: Schedules;
+  alarms: Alarms;
   runtimes: Runtimes;
   generations: Generations;
   events: EventLog;

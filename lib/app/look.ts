@@ -2,11 +2,16 @@ import type { HeadKind, HeadRef } from '../domain/head.ts';
 import type { Deps } from './deps.ts';
 import { reconcileFleet } from './fleet.ts';
 import { reconcile } from './reconcile/reconcile.ts';
+import { reconcileSchedule } from './schedules/reconcile.ts';
 
 type Look = (deps: Deps, tenant: string, id: string, cause: string) => Promise<void>;
 
 /** What is looked at, and how. */
-const looks: Partial<Record<HeadKind, Look>> = { agent: reconcile, fleet: reconcileFleet };
+const looks: Partial<Record<HeadKind, Look>> = {
+  agent: reconcile,
+  fleet: reconcileFleet,
+  schedule: reconcileSchedule,
+};
 
 /** Reads what is wanted of a head and what is, decides, commits, acts. Safe at any time, any number of times. */
 export async function lookAt(deps: Deps, { tenant, kind, id }: HeadRef, cause: string): Promise<void> {

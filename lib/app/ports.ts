@@ -80,6 +80,8 @@ export interface Tasks {
   record(tenant: string, taskId: string): Promise<TaskRecord | undefined>;
   records(tenant: string, taskIds: string[]): Promise<TaskRecord[]>;
   live(tenant: string, agentId: string, place: number, taskId: string): Promise<LiveTask | undefined>;
+  /** Those live rows that are there, strongly consistent. */
+  lives(tenant: string, tasks: readonly { agentId: string; place: number; id: string }[]): Promise<LiveTask[]>;
   /** Unfinished tasks of an agent in the order of its queue, strongly consistent, a page at a time. */
   queue(tenant: string, agentId: string, limit?: number): AsyncIterable<LiveTask[]>;
   commit(before: LiveTask, after: LiveTask, events: CarriedEvent[]): Promise<void>;

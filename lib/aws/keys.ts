@@ -63,6 +63,21 @@ export const templateUserKey = (tenant: string, name: string, agentId: string): 
   sk: `${templateUserPrefix}${agentId}`,
 });
 
+/** One fire of a schedule, by the time it was scheduled for: milliseconds, 13 digits until the year 2286. */
+export const firePrefix = 'fire#';
+export const fireKey = (schedule: HeadRef, scheduledMs: number): Key => ({
+  pk: partitionOf(schedule),
+  sk: `${firePrefix}${pad(scheduledMs, 13)}`,
+});
+/** A fire that waits for the one before it. */
+export const bufferPrefix = 'buffer#';
+export const bufferKey = (schedule: HeadRef, number: number): Key => ({
+  pk: partitionOf(schedule),
+  sk: `${bufferPrefix}${pad(number, 12)}`,
+});
+/** How far the walk through EventBridge Scheduler has come. */
+export const walkKey: Key = { pk: 'walk#schedules', sk: 'row' };
+
 export const apiKeyKey = (keyHash: string): Key => ({ pk: `key#${keyHash}`, sk: 'key' });
 export const idempotencyKey = (tenant: string, hash: string): Key => ({
   pk: `${tenant}#idempotency#${hash}`,
@@ -71,7 +86,7 @@ export const idempotencyKey = (tenant: string, hash: string): Key => ({
 export const waitersKey = (slot: number): Key => ({ pk: `waiters#${slot}`, sk: 'row' });
 
 /** Immutable entries of the list index. */
-export type ListName = 'agents' | 'tasks' | 'open' | 'templates';
+export type ListName = 'agents' | 'tasks' | 'open' | 'templates' | 'schedules';
 export const listPartition = (tenant: string, list: ListName, shard: number) => `${tenant}#${list}#${shard}`;
 export const listEntry = (tenant: string, list: ListName, id: string) => ({
   listPk: listPartition(tenant, list, shardOf(id, listShards)),

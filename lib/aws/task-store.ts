@@ -47,6 +47,12 @@ export class TaskStore implements Tasks {
     return toLive(await this.table.get(liveKey(tenant, agentId, place, taskId), true));
   }
 
+  async lives(tenant: string, tasks: readonly { agentId: string; place: number; id: string }[]): Promise<LiveTask[]> {
+    const keys = tasks.map(({ agentId, place, id }) => liveKey(tenant, agentId, place, id));
+    const items = await this.table.getAll(keys, true);
+    return items.flatMap((item) => toLive(item) ?? []);
+  }
+
   async *queue(tenant: string, agentId: string, limit?: number): AsyncIterable<LiveTask[]> {
     const pages = this.table.pages({
       KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',

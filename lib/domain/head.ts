@@ -13,6 +13,8 @@ export interface HeadRef {
 
 export const agentHead = (tenant: string, id: string): HeadRef => ({ tenant, kind: 'agent', id });
 
+export const scheduleHead = (tenant: string, name: string): HeadRef => ({ tenant, kind: 'schedule', id: name });
+
 /** As the schemas of names allow them: nothing that a key or a group could not hold. */
 const name = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 

@@ -27,6 +27,8 @@ const clusterInstances = 'ecs:~:container-instance/{ComputeCluster}/*';
 const taskDefinitions = 'ecs:~:task-definition/rouse-*:*';
 const passedRoles = ['{ComputeExecutionRole.Arn}', '{ComputeTaskRole.Arn}', 'iam::{AWS::AccountId}:role/rouse-agent/*'];
 const receive = 'sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage';
+const userSchedules = 'scheduler:~:schedule/{SchedulesUserGroup}/*';
+const scheduler = (...names: string[]) => names.map((name) => `scheduler:${name}`).join(' ');
 const items = (...names: string[]) => names.map((name) => `dynamodb:${name}`).join(' ');
 
 /** What each function may do, besides writing its own log. */
@@ -69,6 +71,10 @@ const grants: Record<FunctionName, string[]> = {
     `${clusterInstances}: ecs:ListTasks`,
     `${bucket}: s3:ListBucket`,
     `${bucket}/agents/*: s3:DeleteObject`,
+    ...['tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
+    `${bucket}/tasks/*: s3:PutObject`,
+    `${userSchedules}: ${scheduler('CreateSchedule', 'DeleteSchedule', 'GetSchedule', 'UpdateSchedule')}`,
+    '{SchedulesUserRole.Arn}: iam:PassRole',
     `${work}: ${receive}`,
   ],
   launch: [
@@ -95,6 +101,8 @@ const grants: Record<FunctionName, string[]> = {
       (queue) => `${queue}: sqs:DeleteMessage sqs:ReceiveMessage`,
     ),
     `${state}/index/due: ${items('Query')}`,
+    `scheduler:~:schedule/*/*: ${scheduler('ListSchedules')}`,
+    `${userSchedules}: ${scheduler('GetSchedule')}`,
     `${log}: ${items('PutItem', 'Query', 'UpdateItem')}`,
     `${work}: sqs:SendMessage`,
     '{MessagingBus.Arn}: events:PutEvents',
@@ -104,6 +112,7 @@ const grants: Record<FunctionName, string[]> = {
     'ssm:~:parameter/rouse/admin-key: ssm:GetParameter',
   ],
   timers: [`${work}: sqs:SendMessage`, `${timers}: ${receive}`],
+  trigger: [`${work}: sqs:SendMessage`, `{MessagingTriggers.Arn}: ${receive}`],
   'task-events': [`${state}: ${items('GetItem', 'UpdateItem')}`, `${work}: sqs:SendMessage`],
 };
 
@@ -158,15 +167,15 @@ describe('conditions', () => {
   const conditionOf = (name: FunctionName, action: string) =>
     synthesis.functionStatements(name).find((statement) => actionsOf(statement).includes(action))?.Condition;
 
-  it('roles are passed to ECS tasks only, by api and launch only', () => {
+  it('roles are passed to ECS tasks by api and launch, to Scheduler by dispatch, and by nobody else', () => {
     const passing = all.filter(({ statement }) => actionsOf(statement).includes('iam:PassRole'));
-    expect(passing.map(({ id }) => id.replace(/DefaultPolicy.*/, ''))).toEqual([
-      expect.stringMatching(/^FunctionsApiRole/),
-      expect.stringMatching(/^FunctionsLaunchRole/),
+    const passed = passing.map(({ id, statement }) => [id.replace(/DefaultPolicy.*/, ''), statement.Condition]);
+    const to = (service: string) => ({ StringEquals: { 'iam:PassedToService': `${service}.amazonaws.com` } });
+    expect(passed).toEqual([
+      ['FunctionsApiRole', to('ecs-tasks')],
+      ['FunctionsDispatchRole', to('scheduler')],
+      ['FunctionsLaunchRole', to('ecs-tasks')],
     ]);
-    for (const { statement } of passing) {
-      expect(statement.Condition).toEqual({ StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } });
-    }
   });
 
   it.each<[FunctionName, string]>([

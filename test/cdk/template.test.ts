@@ -19,6 +19,7 @@ describe('the functions', () => {
     ['record', 30, 256],
     ['sweep', 30, 256],
     ['timers', 10, 256],
+    ['trigger', 10, 256],
     ['task-events', 10, 256],
   ])('%s has %i s and %i MB', (name, Timeout, MemorySize) => {
     expect(synthesis.lambda(name)).toMatchObject({ Timeout, MemorySize });
@@ -186,6 +187,7 @@ describe('what wakes the functions', () => {
     ['Work', 'MessagingWork', 'Dispatch'],
     ['Launches', 'MessagingLaunches', 'Launch'],
     ['Timers', 'MessagingTimers', 'Timers'],
+    ['Triggers', 'MessagingTriggers', 'Trigger'],
   ])('%s: %s goes to %s, ten at a time, each failure by itself', (id, queue, name) => {
     const mapping = synthesis.byId(`EventSources${id}`).Properties;
     expect(synthesis.text(mapping.EventSourceArn)).toBe(`{${queue}.Arn}`);
@@ -194,7 +196,7 @@ describe('what wakes the functions', () => {
   });
 
   it('are no more pollers than these and the stream', () => {
-    template.resourceCountIs('AWS::Lambda::EventSourceMapping', 4);
+    template.resourceCountIs('AWS::Lambda::EventSourceMapping', 5);
   });
 
   it('is the stream of the state table for the recorder, with finite retries and failures to S3', () => {

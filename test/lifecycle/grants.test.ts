@@ -271,6 +271,78 @@ test('what failed too often is found again', async () => {
   expect(await client.types(agent.id)).toContain('task.succeeded');
 });
 
+test('schedules are made, fire, change, and go', async () => {
+  const agent = await client.createAgent('echo');
+  const put = (differs: Record<string, unknown> = {}) =>
+    call('PUT', '/v1/schedules/s', {
+      expression: 'rate(5 minutes)',
+      target: { agentId: agent.id, task: { input: '{% $fire.lastOutput ?? "first" %}' } },
+      ...differs,
+    });
+  stack.fleet.program = () => 'done';
+  await put();
+  await stack.advance(320);
+  await put({ expression: 'rate(10 minutes)' });
+  await call('GET', '/v1/schedules');
+  await call('GET', '/v1/schedules/s/fires');
+  await stack.advance(320);
+  await call('POST', '/v1/schedules/s/trigger', { overlap: 'allow_all' }, 202);
+  await call('POST', '/v1/schedules/s/pause');
+  await call('POST', '/v1/schedules/s/resume');
+  // Longer than a minute: nobody tells EventBridge Scheduler in time, and the sweep finds the occurrence.
+  const deaf = stack.aws.faults.addDelivery(({ source }) => (source === 'scheduler' ? { copies: 0 } : undefined));
+  await stack.advance(800);
+  deaf();
+  const size = (bytes: number) => ({ template: 'echo', task: { input: `{% $pad('', ${bytes}, 'x') %}` } });
+  await put({ target: size(70_000) });
+  await stack.advance(700);
+  const back = new Date(stack.clock.now() - 3_600_000).toISOString();
+  const now = new Date(stack.clock.now()).toISOString();
+  await call('POST', '/v1/schedules/s/backfill', { from: back, to: now, overlap: 'buffer_all' }, 202);
+  await put({ overlap: 'buffer_all' });
+  stack.fleet.program = never;
+  for (let i = 0; i < 3; i++) await call('POST', '/v1/schedules/s/trigger', {}, 202);
+  await stack.advance(60);
+  await call('DELETE', '/v1/schedules/s', undefined, 204);
+  await stack.advance(400);
+});
+
+test('a schedule has an uploaded input', async () => {
+  const agent = await client.createAgent('echo');
+  const upload = await call<{ ref: string; url: string }>('POST', '/v1/uploads', {}, 201);
+  await follow(upload.url, 'PUT', large);
+  const target = { agentId: agent.id, task: { input: { $ref: upload.ref } } };
+  await call('PUT', '/v1/schedules/uploaded', { expression: 'rate(1 minute)', target });
+  await stack.advance(70);
+  const { items } = await call<{ items: { outcome: string }[] }>('GET', '/v1/schedules/uploaded/fires');
+  expect(items).toMatchObject([{ outcome: 'started' }]);
+});
+
+test('an output of any size is handed on to the next fire', async () => {
+  const agent = await client.createAgent('echo');
+  stack.fleet.program = never;
+  const target = {
+    agentId: agent.id,
+    task: { input: '{% $fire.lastOutput = null ? "first" : $length($fire.lastOutput) %}' },
+  };
+  await call('PUT', '/v1/schedules/handing', { expression: 'rate(1 hour)', target });
+  const fire = await call<{ taskId: string }>('POST', '/v1/schedules/handing/trigger', {}, 202);
+  await client.reaches(fire.taskId, 'running');
+  const adversary = new Adversary(stack, stack.fleet.newest);
+  const grip = { fence: 1, place: String(timeOf(fire.taskId)) };
+  vi.setSystemTime(stack.clock.now());
+  const output = await adversary.call(`outputs/${fire.taskId}`, { ...grip, bytes: large.length });
+  await follow(String(output.body.url), 'PUT', large);
+  const outputRef = { key: output.body.key, bytes: large.length };
+  await adversary.call(`tasks/${fire.taskId}/complete`, { ...grip, outputRef, usage, slots: 0 });
+  await stack.advance(3700);
+  const { items } = await call<{ items: { input: unknown; status: string; id: string }[] }>(
+    'GET',
+    `/v1/agents/${agent.id}/tasks`,
+  );
+  expect(await client.task(items[0]!.id)).toMatchObject({ input: large.length });
+});
+
 test('nothing was refused, not even where nobody noticed', () => {
   expect(refused).toEqual([]);
 });
@@ -278,7 +350,6 @@ test('nothing was refused, not even where nobody noticed', () => {
 /** Grants that no use case here needs, each with what does. */
 const reserved: Record<string, string> = {
   'AgentCredentialsRole s3:GetObject agents': 'a real shim restores its workspace (agent-credentials.test.ts)',
-  'SchedulesUserRole sqs:SendMessage MessagingTriggers': 'schedules of users send there, which nothing makes yet',
   'SchedulesUserRole sqs:SendMessage MessagingDeadLetters': 'what such a schedule could not deliver',
 };
 

@@ -10,6 +10,7 @@ import * as runtime from '../../lambdas/runtime.ts';
 import * as sweep from '../../lambdas/sweep.ts';
 import * as taskEvents from '../../lambdas/task-events.ts';
 import * as timers from '../../lambdas/timers.ts';
+import * as trigger from '../../lambdas/trigger.ts';
 import * as wait from '../../lambdas/wait.ts';
 import { ManualClock } from '../../local/clock.ts';
 import { localAdministrator } from '../../local/credentials.ts';
@@ -34,6 +35,7 @@ const makers: Record<string, (deps: FunctionDeps) => AnyHandler> = {
   record: record.makeHandler,
   sweep: sweep.makeHandler,
   timers: timers.makeHandler,
+  trigger: trigger.makeHandler,
   'task-events': taskEvents.makeHandler,
 };
 

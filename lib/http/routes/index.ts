@@ -2,6 +2,7 @@ import type { Contract } from '../route.ts';
 import * as agents from './agents.ts';
 import * as feeds from './feeds.ts';
 import * as runtime from './runtime.ts';
+import * as schedules from './schedules.ts';
 import * as service from './service.ts';
 import * as tasks from './tasks.ts';
 import * as templates from './templates.ts';
@@ -12,6 +13,7 @@ export const contracts: readonly Contract[] = [
   ...Object.values(templates),
   ...Object.values(agents),
   ...Object.values(tasks),
+  ...Object.values(schedules),
   ...Object.values(feeds),
   ...Object.values(runtime),
 ];

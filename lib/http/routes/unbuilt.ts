@@ -6,11 +6,6 @@ export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
     ['POST', 'archive', 'restore', 'fork', 'messages'],
     ['GET', 'messages', 'generations/{generation}/files'],
   ]),
-  ...resource('/v1/schedules'),
-  ...under('/v1/schedules/{name}', [
-    ['POST', 'pause', 'resume', 'trigger', 'backfill'],
-    ['GET', 'fires'],
-  ]),
   ...resource('/v1/workflows'),
   { method: 'POST', path: '/v1/workflows/{name}/runs' },
   { method: 'GET', path: '/v1/runs' },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rule, timestamp } from './field.ts';
-import { id } from './id.ts';
+import { id, templateName } from './id.ts';
 import { feedQuery, repeated } from './page.ts';
 
 export const actor = z
@@ -36,6 +36,7 @@ export const listEventsQuery = z.strictObject({
   agentId: id('agent').optional(),
   taskId: id('task').optional(),
   runId: id('run').optional(),
+  schedule: templateName.optional().describe('Name of a schedule'),
   type: repeated(eventType),
   ...feedQuery,
 });

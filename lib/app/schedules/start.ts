@@ -1,0 +1,73 @@
+import { isRouseError } from '../../domain/errors.ts';
+import { ExpressionError, evaluate } from '../../domain/expression.ts';
+import type { RunningFire, Schedule, ScheduledTask } from '../../domain/schedule.ts';
+import type { Begun } from '../../domain/schedule-advance.ts';
+import { createAgent } from '../agents.ts';
+import type { Deps } from '../deps.ts';
+import { submitTask } from '../tasks.ts';
+import { bySchedule } from './commit.ts';
+import { lastOutput } from './last-output.ts';
+
+/** What is missing now is missing the next time too: such a schedule pauses instead of failing for ever. */
+const forGood = ['not_found', 'agent_terminated', 'invalid', 'not_supported'];
+
+/** Starts what a fire is to start. Safe to repeat: all ids were decided with the fire. */
+export async function begin(deps: Deps, schedule: Schedule, fire: RunningFire, cause: string): Promise<Begun> {
+  const { scheduledMs } = fire;
+  try {
+    await start(deps, schedule, fire, cause);
+    return { scheduledMs };
+  } catch (error) {
+    if (error instanceof ExpressionError) return { scheduledMs, failed: { reason: error.message, forGood: false } };
+    // What is not the caller's fault (throttling, a bug) is tried again.
+    if (!isRouseError(error) || error.status >= 429) throw error;
+    return { scheduledMs, failed: { reason: error.detail, forGood: forGood.includes(error.code) } };
+  }
+}
+
+async function start(deps: Deps, schedule: Schedule, fire: RunningFire, cause: string): Promise<void> {
+  const { tenant, id: name, definition } = schedule;
+  const { target } = definition;
+  const by = bySchedule(name, cause);
+  const parent = { type: 'schedule', name, scheduledMs: fire.scheduledMs } as const;
+  if ('workflow' in target) throw new Error('Runs are started elsewhere.');
+  const { agentId, taskId } = fire;
+  if (agentId === undefined || taskId === undefined) throw new Error(`The fire of ${fire.scheduledMs} has no task.`);
+  const filled = await fill(deps, schedule, fire, target.task);
+  if ('template' in target) {
+    const command = {
+      template: target.template,
+      name: `${name} ${new Date(fire.scheduledMs).toISOString()}`,
+      labels: { schedule: name },
+      start: false,
+    };
+    await createAgent(deps, tenant, ulidOf(agentId), command, by);
+  }
+  await submitTask(deps, tenant, agentId, ulidOf(taskId), { ...filled, onBusy: 'enqueue', parent }, by);
+}
+
+/** The task with the expressions in its input evaluated. */
+async function fill(deps: Deps, schedule: Schedule, fire: RunningFire, task: ScheduledTask): Promise<ScheduledTask> {
+  const { input, metadata, ...rest } = task;
+  const bindings = { fire: await bindingsOf(deps, schedule, fire, { input, metadata }) };
+  const nowMs = fire.decidedMs;
+  return {
+    ...rest,
+    input: await evaluate(input, bindings, { path: 'target.task.input', nowMs }),
+    metadata: (await evaluate(metadata, bindings, { path: 'target.task.metadata', nowMs })) as Record<string, unknown>,
+  };
+}
+
+/** What `$fire` is. */
+async function bindingsOf(deps: Deps, schedule: Schedule, fire: RunningFire, template: unknown) {
+  const asksForOutput = JSON.stringify(template).includes('lastOutput');
+  return {
+    schedule: schedule.id,
+    scheduledTime: new Date(fire.scheduledMs).toISOString(),
+    cause: fire.cause,
+    lastOutput: asksForOutput ? await lastOutput(deps, schedule) : null,
+    lastError: schedule.last?.error ?? null,
+  };
+}
+
+const ulidOf = (id: string) => id.slice(id.indexOf('_') + 1);

@@ -60,12 +60,20 @@ export function stopped(agent: Agent, proof: string, dead: boolean, nowMs: numbe
   );
 }
 
+/** What else is known of a death. `ofCloud`: the cloud took its capacity back, so it is no crash. */
+export interface Death {
+  ofCloud?: boolean;
+  /** Tasks that it ran, which go back to the queue. */
+  taskIds?: readonly string[];
+}
+
 /** A runtime that enrolled is dead, and never said goodbye. `proof` says how that is known. */
-export function runtimeLost(agent: Agent, proof: string, nowMs: number): AgentDecision {
+export function runtimeLost(agent: Agent, proof: string, nowMs: number, death: Death = {}): AgentDecision {
   requireStatus(agent, 'lose its runtime', ['running', 'stopping']);
   if (agent.status === 'stopping') return stopped(agent, proof, true, nowMs);
-  const crashesMs = [...recentCrashes(agent, nowMs), nowMs];
-  const data = { runtimeId: agent.runtimeId, proof };
+  const crashesMs = [...recentCrashes(agent, nowMs), ...(death.ofCloud ? [] : [nowMs])];
+  const { taskIds = [] } = death;
+  const data = { runtimeId: agent.runtimeId, proof, ...(taskIds.length > 0 ? { taskIds } : {}) };
   if (crashesMs.length >= crashLimit)
     return toError(
       { ...agent, crashesMs },
@@ -73,7 +81,7 @@ export function runtimeLost(agent: Agent, proof: string, nowMs: number): AgentDe
       nowMs,
     );
   // The first crash is replaced at once: what a task loses by waiting is certain, a crash loop is not.
-  const delayMs = crashesMs.length === 1 ? 0 : Math.min(1000 * 2 ** (crashesMs.length - 2), 60_000);
+  const delayMs = crashesMs.length <= 1 ? 0 : Math.min(1000 * 2 ** (crashesMs.length - 2), 60_000);
   return decided(
     agent,
     {

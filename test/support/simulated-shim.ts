@@ -149,12 +149,12 @@ export class SimulatedShim implements RunningContainer {
   }
 
   /** Ends the container as it is: nothing is said, nothing is saved. */
-  die(exitCode: number): void {
+  die(exitCode: number, reason?: string): void {
     if (!this.alive) return;
     this.alive = false;
     this.alarm?.cancel();
     for (const id of [...this.running.keys()]) this.forget(id);
-    this.exit({ exitCode });
+    this.exit({ exitCode, ...(reason === undefined ? {} : { reason }) });
   }
 
   private async live(): Promise<void> {

@@ -28,7 +28,11 @@ export async function probe(deps: Deps, runtime: Runtime): Promise<Probe> {
     const observation = await deps.runner.describe(taskArn);
     if (observation === 'missing') return missing(deps, runtime, taskArn, nowMs);
     if (runtime.missingSinceMs !== undefined) await deps.runtimes.setMissing(runtime, undefined);
-    if (observation.executionStopped) return { state: 'dead', proof: describeStop(observation) };
+    if (observation.executionStopped) {
+      // Kept for whoever ends the tasks that it ran: they tell the same proof.
+      await deps.runtimes.observe(runtime.tenant, runtime.id, observation);
+      return { state: 'dead', proof: describeStop(observation) };
+    }
     return { state: 'alive', taskArn, observation };
   } catch (error) {
     deps.log.warn('ECS could not be asked about a runtime', { runtimeId: runtime.id, error });
@@ -67,11 +71,16 @@ export function describeStop(observation: Observation): string {
   return `ECS stopped its task: ${reason.replace(/\.$/, '')}${exit}${stopCode === undefined ? '' : ` [${stopCode}]`}`;
 }
 
-/** Whether a launch failed for want of capacity or pace, which is nobody's fault but the cloud's. */
-export function isCapacity(observation: Observation | undefined): boolean {
+/** Ends that ECS itself brings about: it wants the capacity or the host back (aws-facts 1.3). */
+const codesOfCloud = ['SpotInterruption', 'TerminationNotice', 'InfrastructureHealth'];
+
+/** Whether a task failed or ended for want of capacity, network or a host, which is nobody's fault but the cloud's. */
+export function isOfCloud(observation: Observation | undefined): boolean {
   if (!observation) return false;
   return (
-    observation.stopCode === 'SpotInterruption' ||
-    /capacity|RESOURCE:ENI|network interface|Timeout waiting for network/i.test(observation.stoppedReason ?? '')
+    codesOfCloud.includes(observation.stopCode ?? '') ||
+    /capacity|RESOURCE:ENI|network interface|Timeout waiting for network|maintenance|retire/i.test(
+      observation.stoppedReason ?? '',
+    )
   );
 }

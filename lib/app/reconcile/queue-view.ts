@@ -13,6 +13,7 @@ import { expireTask } from '../claim.ts';
 import { type Cause, commitTask } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import { Conflict } from '../ports.ts';
+import { knownDeath } from './probe.ts';
 import { earliest, type QueueView } from './step.ts';
 
 /** One look reads this many live rows at most. Held tasks are near the front, where they were claimed from. */
@@ -74,10 +75,12 @@ async function take(
   view.nextMs = earliest(view.nextMs, task.notBeforeMs > nowMs ? task.notBeforeMs : undefined, task.expiresMs);
 }
 
-/** Its runtime is known to be dead. */
+/** Its runtime is known to be dead; the runtime's row tells how. */
 async function takeBack(deps: Deps, task: RunningTask | CancellingTask, by: Cause): Promise<void> {
+  const runtime = await deps.runtimes.get(task.tenant, task.runtimeId);
+  const proof = knownDeath(runtime) ?? `its runtime ${task.runtimeId} is gone`;
   try {
-    const after = await commitTask(deps, task, lose(task, `its runtime ${task.runtimeId} is gone`, deps.now()), by);
+    const after = await commitTask(deps, task, lose(task, proof, deps.now()), by);
     if (isFinished(after)) await deps.tasks.settle(after);
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;

@@ -4,7 +4,7 @@ import { leaseSlackMs } from '../claim.ts';
 import type { Runtime } from '../ports.ts';
 import { settingsOfRuntime } from '../settings.ts';
 import { cancelDeadlineMs } from '../tasks.ts';
-import { knownDeath, probe } from './probe.ts';
+import { isOfCloud, knownDeath, probe } from './probe.ts';
 import { earliest, type Sight, type Step } from './step.ts';
 
 /** Beyond its longest life a runtime may take this long to finish what runs. */
@@ -39,14 +39,15 @@ export async function stepRunning(sight: Sight): Promise<Step> {
   return lookLater(sight, settings.cancelGraceSeconds, settings.idleTimeoutSeconds);
 }
 
-function lost({ agent, runtime, nowMs }: Sight, proof: string): Step {
+function lost({ agent, runtime, queue, nowMs }: Sight, proof: string): Step {
   const cleanups = runtime
     ? ([
         { type: 'end_runtime', runtimeId: runtime.id },
         { type: 'delete_bell', runtimeId: runtime.id },
       ] as const)
     : [];
-  return { decision: runtimeLost(agent, proof, nowMs), cleanups: [...cleanups], again: true };
+  const death = { ofCloud: isOfCloud(runtime?.observed), taskIds: queue.held.map((task) => task.id) };
+  return { decision: runtimeLost(agent, proof, nowMs, death), cleanups: [...cleanups], again: true };
 }
 
 /** Something that a live shim would have done by now. */
@@ -64,10 +65,11 @@ function suspect({ agent, queue, nowMs }: Sight, cancelGraceSeconds: number, con
 }
 
 /** First a ring and a little time, then the truth from ECS: dead, or to be stopped. */
-async function question({ deps, agent, nowMs }: Sight, runtime: Runtime, suspicion: string): Promise<Step> {
+async function question(sight: Sight, runtime: Runtime, suspicion: string): Promise<Step> {
+  const { deps, agent, nowMs } = sight;
   if (agent.suspectSinceMs === undefined) {
     const found = await probe(deps, runtime);
-    if (found.state === 'dead') return lost({ deps, agent, runtime, nowMs } as Sight, found.proof);
+    if (found.state === 'dead') return lost(sight, found.proof);
     return {
       decision: rearm(agent, { suspectSinceMs: nowMs, dueAtMs: nowMs + againMs }),
       effects: [{ type: 'ring', runtimeId: runtime.id }],
@@ -75,7 +77,7 @@ async function question({ deps, agent, nowMs }: Sight, runtime: Runtime, suspici
   }
   if (nowMs - agent.suspectSinceMs < againMs) return dueBy(agent, agent.suspectSinceMs + againMs);
   const found = await probe(deps, runtime);
-  if (found.state === 'dead') return lost({ deps, agent, runtime, nowMs } as Sight, found.proof);
+  if (found.state === 'dead') return lost(sight, found.proof);
   const effects = found.taskArn
     ? ([{ type: 'stop_task', taskArn: found.taskArn, reason: `Rouse: ${suspicion}` }] as const)
     : [];

@@ -1,7 +1,7 @@
 import { intentResendMs, launchDeadline, launchFailed } from '../../domain/agent-launch.ts';
 import { rearm } from '../../domain/agent-transition.ts';
 import type { Runtime } from '../ports.ts';
-import { describeStop, isCapacity, probe } from './probe.ts';
+import { describeStop, isOfCloud, probe } from './probe.ts';
 import type { Sight, Step } from './step.ts';
 
 /** The longest that a launch is waited for while ECS shows that its image is still being pulled. */
@@ -18,7 +18,7 @@ export async function stepStarting(sight: Sight): Promise<Step> {
   const seen = runtime.observed;
   if (seen?.executionStopped) {
     return {
-      decision: launchFailed(agent, describeStop(seen), isCapacity(seen), nowMs),
+      decision: launchFailed(agent, describeStop(seen), isOfCloud(seen), nowMs),
       effects: [{ type: 'delete_bell', runtimeId: runtime.id }],
       again: true,
     };
@@ -59,7 +59,7 @@ async function stepLaunched({ deps, agent, nowMs }: Sight, runtime: Runtime, lau
     return agent.dueAtMs === deadlineMs ? {} : { decision: rearm(agent, { dueAtMs: deadlineMs }) };
   const found = await probe(deps, runtime);
   if (found.state === 'dead')
-    return { decision: launchFailed(agent, found.proof, isCapacity(runtime.observed), nowMs), again: true };
+    return { decision: launchFailed(agent, found.proof, isOfCloud(runtime.observed), nowMs), again: true };
   if (found.state === 'alive' && found.observation.pulling && nowMs - launchedMs < longestPullMs) {
     return { decision: rearm(agent, { dueAtMs: nowMs + 60_000, statusReason: 'its image is still being pulled' }) };
   }

@@ -98,6 +98,12 @@ export class EcsService implements JsonService {
     this.lifecycles.get(idOf(taskArn))?.stop('SpotInterruption', 'Your Spot Task was interrupted.');
   }
 
+  /** Fargate takes a host out of service: its tasks are told to stop (aws-facts 1.3). */
+  retire(taskArn: string): void {
+    const reason = 'ECS is performing maintenance on the underlying infrastructure hosting the task.';
+    this.lifecycles.get(idOf(taskArn))?.stop('TerminationNotice', reason);
+  }
+
   /** Ends all containers at once. */
   async close(): Promise<void> {
     this.closed = true;

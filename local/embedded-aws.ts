@@ -299,7 +299,7 @@ export class EmbeddedAws {
       if (group)
         this.logs.append(group, `${options['awslogs-stream-prefix'] ?? 'ecs'}/${container.name}/${taskId}`, lines);
     };
-    const processes = new ProcessRunner({ environment: this.environment, folder, imageFolder, output });
+    const processes = new ProcessRunner({ store: this.environment.store, folder, imageFolder, output });
     return new LocalRunner(processes, new DockerRunner({ imageFolder, output }));
   }
 

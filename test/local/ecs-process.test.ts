@@ -14,7 +14,7 @@ let output: string[];
 
 const makeRunner = () =>
   new ProcessRunner({
-    environment,
+    store: environment.store,
     folder: join(folder, 'tasks'),
     imageFolder: (image) => (image === 'built-in:1' ? join(folder, 'image') : undefined),
     output: (_container, _taskId, lines) => output.push(...lines),

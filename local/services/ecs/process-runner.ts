@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../../service.ts';
-import type { StoredMap } from '../../store.ts';
+import type { Store, StoredMap } from '../../store.ts';
 import {
   type ContainerExit,
   type ContainerRun,
@@ -29,7 +28,7 @@ interface StoredProcess {
 }
 
 export interface ProcessRunnerOptions {
-  environment: Environment;
+  store: Store;
   /** Each task gets a folder of its own in it. */
   folder: string;
   /** Folder of the image's asset when it is the built-in one. */
@@ -46,7 +45,7 @@ export class ProcessRunner implements ContainerRunner {
 
   constructor(options: ProcessRunnerOptions) {
     this.options = options;
-    this.processes = options.environment.store.map('ecs-processes');
+    this.processes = options.store.map('ecs-processes');
   }
 
   runs(task: TaskRun): boolean {

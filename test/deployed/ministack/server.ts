@@ -42,6 +42,8 @@ export async function startServer(port: number, print: (line: string) => void): 
   const folder = join(home, String(port));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'tmp'), { recursive: true });
+  // It runs functions by scripts of its own in there, which our package.json would make ES modules.
+  writeFileSync(join(folder, 'tmp', 'package.json'), '{}');
   const logFile = join(folder, 'server.log');
   const log = openSync(logFile, 'a');
   const child = spawn(python, ['-m', 'ministack'], {

@@ -48,18 +48,21 @@ export interface Answer<T> {
   body: T;
 }
 
-/** Final states take this long at most, on a machine that is busy with other things. */
-const patienceMs = 25_000;
+/** Local final states take this long at most, on a machine that is busy with other things. */
+const localPatienceMs = 25_000;
+const longestWaitSeconds = 25;
 let names = 0;
 
 /** What curl would do: plain HTTP to the API of a started stack, with its key. */
 export class ApiClient {
   readonly apiUrl: string;
   readonly apiKey: string;
+  private readonly patienceMs: number;
 
-  constructor({ apiUrl, apiKey }: { apiUrl: string; apiKey: string }) {
+  constructor({ apiUrl, apiKey }: { apiUrl: string; apiKey: string }, patienceMs = localPatienceMs) {
     this.apiUrl = apiUrl;
     this.apiKey = apiKey;
+    this.patienceMs = patienceMs;
   }
 
   /** A string as `body` is sent as it is. */
@@ -115,9 +118,12 @@ export class ApiClient {
 
   /** @throws Error when the task has no final state in time */
   async finished({ id }: { id: string }): Promise<TaskResource> {
-    const task = await this.call<TaskResource>('GET', `/v1/tasks/${id}?waitSeconds=25`);
-    if (task.finishedAt) return task;
-    throw new Error(`The task is still ${task.status} (${task.statusReason}).`);
+    const limitMs = Date.now() + this.patienceMs;
+    for (;;) {
+      const task = await this.call<TaskResource>('GET', `/v1/tasks/${id}?waitSeconds=${longestWaitSeconds}`);
+      if (task.finishedAt) return task;
+      if (Date.now() >= limitMs) throw new Error(`The task is still ${task.status} (${task.statusReason}).`);
+    }
   }
 
   /** Submits and waits for the final state. */
@@ -146,7 +152,7 @@ export class ApiClient {
 
   /** Reads until `isThere`; the read that showed it is the answer. */
   async until<T>(what: string, read: () => Promise<T> | T, isThere: (found: T) => unknown): Promise<T> {
-    const limitMs = Date.now() + patienceMs;
+    const limitMs = Date.now() + this.patienceMs;
     for (;;) {
       const found = await read();
       if (isThere(found)) return found;

@@ -1,0 +1,57 @@
+import {
+  DeleteTaskDefinitionsCommand,
+  DeregisterTaskDefinitionCommand,
+  ListTaskDefinitionFamiliesCommand,
+  ListTaskDefinitionsCommand,
+} from '@aws-sdk/client-ecs';
+import { DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { DeleteQueueCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
+import { DeleteParametersCommand } from '@aws-sdk/client-ssm';
+import { ApiClient } from '../e2e/support/client.ts';
+import type { Clients } from './clients.ts';
+import type { Target } from './target.ts';
+
+/** What was made at run time and is no part of the stack: removed before it, so that nothing is left in the account. */
+export async function removeLeftovers(target: Target, clients: Clients): Promise<void> {
+  await terminateAgents(target);
+  await emptyBucket(target, clients);
+  await removeTaskDefinitions(target, clients);
+  await removeBells(target, clients);
+  const Names = ['admin-key', 'token-key'].map((name) => `/${target.prefix}/${name}`);
+  await clients.ssm.send(new DeleteParametersCommand({ Names }));
+}
+
+async function terminateAgents(target: Target): Promise<void> {
+  const api = new ApiClient(target, target.patienceMs);
+  for (;;) {
+    const { items } = await api.call<{ items: { id: string; status: string }[] }>('GET', '/v1/agents?limit=100');
+    const living = items.filter(({ status }) => status !== 'terminated');
+    for (const { id } of living) await api.call('DELETE', `/v1/agents/${id}`);
+    for (const agent of living) await api.untilStatus(agent, 'terminated');
+    if (living.length === 0) return;
+  }
+}
+
+async function emptyBucket({ outputs: { Bucket } }: Target, { s3 }: Clients): Promise<void> {
+  for (;;) {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
+    if (Contents.length === 0) return;
+    await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: Contents.map(({ Key }) => ({ Key })) } }));
+  }
+}
+
+async function removeTaskDefinitions({ prefix }: Target, { ecs }: Clients): Promise<void> {
+  const { families = [] } = await ecs.send(new ListTaskDefinitionFamiliesCommand({ familyPrefix: `${prefix}-` }));
+  for (const familyPrefix of families) {
+    const { taskDefinitionArns = [] } = await ecs.send(new ListTaskDefinitionsCommand({ familyPrefix }));
+    for (const taskDefinition of taskDefinitionArns)
+      await ecs.send(new DeregisterTaskDefinitionCommand({ taskDefinition }));
+    if (taskDefinitionArns.length > 0)
+      await ecs.send(new DeleteTaskDefinitionsCommand({ taskDefinitions: taskDefinitionArns.slice(0, 10) }));
+  }
+}
+
+async function removeBells({ prefix }: Target, { sqs }: Clients): Promise<void> {
+  const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: `${prefix}-bell-` }));
+  for (const QueueUrl of QueueUrls) await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+}

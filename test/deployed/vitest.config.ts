@@ -9,6 +9,8 @@ export default defineConfig({
     // A container's start, a lost one's replacement and its task: see README, Published bounds.
     testTimeout: 400_000,
     hookTimeout: 120_000,
+    // As in ../../vitest.config.ts: what is late once by chance is late twice only by a fault.
+    retry: process.env.CI ? 1 : 0,
     maxWorkers: 2,
   },
 });

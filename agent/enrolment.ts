@@ -28,27 +28,31 @@ export interface Session {
 const enrolPatienceMs = 10 * 60_000;
 
 /**
- * Enrols this runtime. Network errors, 429 and 5xx are tried again for 10 minutes, each time with a fresh signature
- * but the same nonce. Null if SIGTERM comes first. Throws `DisplacedError` where the API refuses, `UnreachableError` where it never answers.
+ * Enrols this runtime; a standby waits until an agent has taken it over. Network errors, 429 and 5xx are tried again for
+ * 10 minutes, each time with a fresh signature but the same nonce. Null if SIGTERM comes first. Throws `DisplacedError`
+ * where the API refuses, `UnreachableError` where it never answers.
  */
 export async function enrol(deps: EnrolmentDependencies, terminated: AbortSignal): Promise<Session | null> {
-  const { environment, client, clock } = deps;
+  const { environment, client, clock, log } = deps;
   const nonce = randomBytes(32).toString('base64');
-  const enrolment = await withFreshSignature(
-    deps,
-    (identity) =>
-      client.enroll(
-        {
-          runtimeId: environment.runtimeId,
-          agentId: environment.agentId,
-          tenant: environment.tenant,
-          nonce,
-          identity,
-        },
-        { patienceMs: 0, signal: terminated },
-      ),
-    terminated,
-  );
+  const { runtimeId, agentId, tenant } = environment;
+  const ask = () =>
+    withFreshSignature(
+      deps,
+      (identity) =>
+        client.enroll(
+          { runtimeId, ...(agentId === undefined ? {} : { agentId }), tenant, nonce, identity },
+          { patienceMs: 0, signal: terminated },
+        ),
+      terminated,
+    );
+  let enrolment = await ask();
+  if (enrolment !== null && 'standby' in enrolment) {
+    client.useToken(enrolment.token);
+    log.info('standing by');
+    const { standBy } = await import('./standby.ts');
+    enrolment = await standBy({ environment, client, clock, log }, enrolment, ask, terminated);
+  }
   if (enrolment === null) return null;
   client.useToken(enrolment.token);
   let credentials = enrolment.credentials;
@@ -68,8 +72,9 @@ export async function enrol(deps: EnrolmentDependencies, terminated: AbortSignal
     }
   }
 
+  const enrolled = enrolment;
   return {
-    enrolment,
+    enrolment: enrolled,
     credentials: () => credentials,
     async keepFresh(signal) {
       while (!signal.aborted) {

@@ -6,7 +6,8 @@ export interface Environment {
   /** Origin of the HTTP API, without a slash at the end. */
   apiUrl: string;
   tenant: string;
-  agentId: string;
+  /** Undefined for a standby, which learns it when an agent takes it over. */
+  agentId: string | undefined;
   runtimeId: string;
   region: string;
   /** Set where AWS is not AWS: the local mode and LocalStack-compatible servers. */
@@ -31,7 +32,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   const environment: Environment = {
     apiUrl: need('ROUSE_API_URL').replace(/\/+$/, ''),
     tenant: need('ROUSE_TENANT'),
-    agentId: need('ROUSE_AGENT_ID'),
+    agentId: env.ROUSE_AGENT_ID || undefined,
     runtimeId: need('ROUSE_RUNTIME_ID'),
     region: need('AWS_REGION'),
     endpointUrl: env.AWS_ENDPOINT_URL || undefined,

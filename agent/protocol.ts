@@ -58,6 +58,15 @@ export interface Enrolment {
   maxInlineBytes: number;
 }
 
+/** It is no agent's yet, and may only wait. */
+export interface StandbyEnrolment {
+  standby: true;
+  token: string;
+  tokenExpiresAt: string;
+  credentials: BrokeredCredentials;
+  bell: { queueUrl: string };
+}
+
 export interface Renewal {
   token: string;
   tokenExpiresAt: string;

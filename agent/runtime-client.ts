@@ -10,6 +10,7 @@ import type {
   LogLine,
   Renewal,
   Settled,
+  StandbyEnrolment,
   StopReason,
   TaskOutput,
   Usage,
@@ -128,7 +129,8 @@ export function makeRuntimeClient(deps: ClientDependencies) {
     useToken(value: string) {
       token = value;
     },
-    enroll: (body: object, options?: CallOptions) => call<Enrolment>('enroll', body, options),
+    enroll: (body: object, options?: CallOptions) => call<Enrolment | StandbyEnrolment>('enroll', body, options),
+    standby: (options?: CallOptions) => call<{ taken: boolean }>('standby', {}, options),
     renew: (nonce: string, options?: CallOptions) => call<Renewal>('credentials', { nonce }, options),
     claim: (slots: number, running: { taskId: string; fence: number }[], options?: CallOptions) =>
       call<Instructions>('claim', { slots, running }, options),

@@ -45,7 +45,7 @@ export async function runRuntime(options: RuntimeOptions): Promise<Exit> {
   try {
     const session = await enrol({ environment, env, client, clock, fetch, log }, terminated);
     if (session === null) return { code: 0, why: 'signal before enrolment' };
-    log.info('enrolled');
+    log.info('enrolled', { agentId: session.enrolment.agent.id });
     void session.keepFresh(over.signal);
     const setting = await makeSetting(options, session, clock);
     const workspace = await makeRuntimeWorkspace(session, setting, options, client, clock);
@@ -110,12 +110,23 @@ async function hearBell(
 
 async function makeSetting(
   { environment, env, entry }: RuntimeOptions,
-  { enrolment: { config } }: Session,
+  { enrolment: { config, agent } }: Session,
   clock: Clock,
 ): Promise<DriverSetting> {
-  const { agentId, runtimeId, workspace, moduleRoot, pidsFile } = environment;
+  const { runtimeId, workspace, moduleRoot, pidsFile } = environment;
   const user = findUser(config.user);
-  return { config, agentId, runtimeId, workspace, moduleRoot, pidsFile, entry, containerEnv: env, user, clock };
+  return {
+    config,
+    agentId: agent.id,
+    runtimeId,
+    workspace,
+    moduleRoot,
+    pidsFile,
+    entry,
+    containerEnv: env,
+    user,
+    clock,
+  };
 }
 
 async function makeRuntimeWorkspace(

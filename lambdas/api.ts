@@ -63,11 +63,15 @@ function templateRoutes(deps: FunctionDeps): Route[] {
     }),
     bind(templates.listTemplates, async ({ query, context }) => {
       const page = await listTemplates(deps, context.principal.tenant, query.limit, positionOf(query.cursor));
-      return { items: page.items.map(templateView), nextCursor: nextCursor(page.next) };
+      return { items: page.items.map((version) => templateView(version)), nextCursor: nextCursor(page.next) };
     }),
-    bind(templates.getTemplate, async ({ params, query, context }) =>
-      templateView(await getTemplate(deps, context.principal.tenant, params.name, query.version)),
-    ),
+    bind(templates.getTemplate, async ({ params, query, context }) => {
+      const { tenant } = context.principal;
+      const template = await getTemplate(deps, tenant, params.name, query.version);
+      const pool =
+        template.spec.warmPool > 0 ? await deps.pools.get(tenant, template.name, { strong: true }) : undefined;
+      return templateView(template, pool);
+    }),
     bind(templates.deleteTemplate, async ({ params, context }) => {
       await deleteTemplate(deps, context.principal.tenant, params.name);
       return reply(204, undefined);

@@ -22,6 +22,7 @@ import { GenerationStore } from '../lib/aws/generation-store.ts';
 import { IdempotencyStore } from '../lib/aws/idempotency-store.ts';
 import { type Post, StsIdentities } from '../lib/aws/identity.ts';
 import { SsmParameters } from '../lib/aws/parameters.ts';
+import { PoolStore } from '../lib/aws/pool-store.ts';
 import { SqsQueues } from '../lib/aws/queues.ts';
 import { EcsRunner } from '../lib/aws/runner.ts';
 import { RuntimeStore } from '../lib/aws/runtime-store.ts';
@@ -114,6 +115,7 @@ function stores(state: Table, log: Table, config: Config, random: World['random'
     tasks: new TaskStore(state),
     templates: new TemplateStore(state),
     schedules: new ScheduleStore(state, config.logRetentionDays),
+    pools: new PoolStore(state),
     runtimes: new RuntimeStore(state),
     fleet: new FleetStore(state),
     generations: new GenerationStore(state),

@@ -31,5 +31,5 @@ export function causeOf(context: Context): Cause {
   if (principal === null) return { actor: { type: 'system', id: 'anonymous' }, cause: requestId };
   return principal.kind === 'key'
     ? { actor: { type: 'key', id: principal.id }, cause: requestId }
-    : { actor: { type: 'agent', id: principal.agentId }, cause: requestId };
+    : { actor: { type: 'agent', id: principal.agentId ?? principal.id }, cause: requestId };
 }

@@ -1,14 +1,15 @@
 import { leaseByRuntime } from '../lib/app/activity.ts';
 import { heartbeat, outputTarget, reportLines } from '../lib/app/attempt.ts';
 import { claimTasks, type Instructions, type RuntimeIdentity } from '../lib/app/claim.ts';
-import { enrolRuntime, renew } from '../lib/app/enrol.ts';
+import { askStandby, enrolRuntime, renew } from '../lib/app/enrol.ts';
 import { completeTask, type Finished, failTask, type Grip, releaseTask } from '../lib/app/finish-task.ts';
 import { commitGeneration, reportDamage } from '../lib/app/generations.ts';
 import { stopRuntime } from '../lib/app/stop-runtime.ts';
+import { unauthorized } from '../lib/domain/errors.ts';
 import type { RuntimePrincipal } from '../lib/http/principal.ts';
 import { bind } from '../lib/http/route.ts';
 import * as routes from '../lib/http/routes/runtime.ts';
-import { enrolmentView, instructionsView, workspacePointerView } from '../lib/http/views.ts';
+import { enrolmentView, instructionsView, standbyView, workspacePointerView } from '../lib/http/views.ts';
 import { tokenAuthentication, tokenKeyReader } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { causeOf, serve } from './http.ts';
@@ -36,11 +37,13 @@ export function makeHandler(deps: FunctionDeps) {
     [
       bind(routes.enroll, async ({ body, context }) => {
         const enrolment = await enrolRuntime(deps, await tokenKey(), body, {
-          actor: { type: 'agent', id: body.agentId },
+          actor: { type: 'agent', id: body.agentId ?? body.runtimeId },
           cause: context.requestId,
         });
-        return enrolmentView(enrolment, { bellUrl: deps.queues.bellUrl(body.runtimeId), bucket: deps.config.bucket });
+        const places = { bellUrl: deps.queues.bellUrl(body.runtimeId), bucket: deps.config.bucket };
+        return 'agent' in enrolment ? enrolmentView(enrolment, places) : standbyView(enrolment, places);
       }),
+      bind(routes.askStandby, async ({ context }) => askStandby(deps, context.principal)),
       bind(routes.claim, async ({ body, context }) =>
         instructed(
           await claimTasks(deps, me(context.principal), body.slots, causeOf(context), { running: body.running }),
@@ -95,7 +98,7 @@ export function makeHandler(deps: FunctionDeps) {
         const { token, tokenExpiresMs, credentials } = await renew(
           deps,
           await tokenKey(),
-          me(context.principal),
+          context.principal,
           body.nonce,
         );
         return { token, tokenExpiresAt: time(tokenExpiresMs), credentials };
@@ -118,7 +121,10 @@ export function makeHandler(deps: FunctionDeps) {
   );
 }
 
+/** @throws RouseError unauthorized for a standby: nothing of any agent is its own. */
 function me({ tenant, agentId, id }: RuntimePrincipal): RuntimeIdentity {
+  if (agentId === undefined)
+    throw unauthorized("This token is a standby's, which has no agent yet. Enrol again when one has taken it over.");
   return { tenant, agentId, id };
 }
 

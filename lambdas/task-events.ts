@@ -1,6 +1,6 @@
 import type { EventBridgeEvent } from 'aws-lambda';
 import { observeTask } from '../lib/app/observe.ts';
-import { type EcsTask, ownerOf, toObservation } from '../lib/aws/runner.ts';
+import { type EcsTask, runtimeOf, toObservation } from '../lib/aws/runner.ts';
 import type { FunctionDeps } from './deps.ts';
 import { wrapped } from './middleware.ts';
 
@@ -10,8 +10,8 @@ import { wrapped } from './middleware.ts';
  */
 export function makeHandler(deps: FunctionDeps) {
   return async (event: EventBridgeEvent<'ECS Task State Change', EcsTask & { startedBy?: string }>): Promise<void> => {
-    const owner = ownerOf(event.detail.startedBy);
-    if (owner) await observeTask(deps, owner, toObservation(event.detail));
+    const runtime = runtimeOf(event.detail.startedBy);
+    if (runtime) await observeTask(deps, runtime, toObservation(event.detail));
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   Logger,
   Objects,
   Parameters,
+  Pools,
   Queues,
   Runner,
   Runtimes,
@@ -31,6 +32,7 @@ export interface Deps {
   templates: Templates;
   schedules: Schedules;
   alarms: Alarms;
+  pools: Pools;
   runtimes: Runtimes;
   generations: Generations;
   events: EventLog;

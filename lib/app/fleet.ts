@@ -4,6 +4,7 @@ import { timeOf } from '../domain/id.ts';
 import { bySystem, carry } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { Conflict, type RunningTask } from './ports.ts';
+import { isMinded } from './runtime-owner.ts';
 
 /** The tenant whose log tells what was found: of an ECS task of nobody it is not known whose it was. */
 const homeTenant = 'default';
@@ -63,13 +64,13 @@ async function lookAtTasks(deps: Deps, cursor: string | undefined, suspects: str
   return { orphans, remaining: again.map((task) => task.taskArn), next };
 }
 
-/** Read after the task was seen: a runtime is in its agent's head before it is launched. */
-async function hasOwner(deps: Deps, { owner, isOfService, startedMs }: RunningTask): Promise<boolean> {
+/** Read after the task was seen: a runtime is in the head of its agent or pool before it is launched. */
+async function hasOwner(deps: Deps, { runtime, isOfService, startedMs }: RunningTask): Promise<boolean> {
   // What a service started, it would start again.
   if (isOfService || startedMs > deps.now() - settledMs) return true;
-  if (!owner) return false;
-  const agent = await deps.agents.get(owner.tenant, owner.agentId, { strong: true });
-  return agent?.runtimeId === owner.runtimeId || (agent?.retired.some(({ id }) => id === owner.runtimeId) ?? false);
+  if (!runtime) return false;
+  const row = await deps.runtimes.get(runtime.tenant, runtime.runtimeId);
+  return row !== undefined && isMinded(deps, row);
 }
 
 /** A dead runtime needs no bell. */

@@ -1,10 +1,21 @@
-import { launchDeadline, launchFailed } from '../domain/agent-launch.ts';
-import { bySystem, commitAgent, retried } from './commit.ts';
+import { launchDeadline, launchDeadlineMs, launchFailed } from '../domain/agent-launch.ts';
+import { agentHead, type HeadRef, poolHead } from '../domain/head.ts';
+import { decide } from '../domain/pool.ts';
+import { bySystem, type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
+import { commitPool } from './pool/commit.ts';
 import type { Refusal, Runtime } from './ports.ts';
+import { isMinded } from './runtime-owner.ts';
 
 /** ECS remembers a token for at least an hour after the task; ours are not used again after ten minutes (design). */
 const tokenLifeMs = 10 * 60_000;
+
+/** Whoever a runtime is for, as a launch sees it. */
+interface Owner {
+  head: HeadRef;
+  isWanted: boolean;
+  deadlineMs: number;
+}
 
 /** Launches a runtime that is still wanted. The only caller of RunTask; doing it twice is doing it once. */
 export async function launch(
@@ -15,11 +26,10 @@ export async function launch(
 ): Promise<'launched' | 'refused' | 'not_wanted'> {
   const runtime = await deps.runtimes.get(tenant, runtimeId);
   if (!runtime || runtime.launchedMs !== undefined || runtime.status === 'ended') return 'not_wanted';
-  const agent = await deps.agents.get(tenant, runtime.agentId, { strong: true });
-  if (agent?.runtimeId !== runtimeId || agent.status !== 'starting') {
+  const owner = await ownerOfLaunch(deps, runtime);
+  if (!owner.isWanted) {
     // Refused, and its bell was not removed any more: nobody else would.
-    const isKnown = agent?.runtimeId === runtimeId || agent?.retired.some((one) => one.id === runtimeId);
-    if (runtime.attemptedMs !== undefined && !isKnown) await deps.queues.deleteBell(runtimeId);
+    if (runtime.attemptedMs !== undefined && !(await isMinded(deps, runtime))) await deps.queues.deleteBell(runtimeId);
     return 'not_wanted';
   }
   const attemptedMs = await deps.runtimes.attempt(runtime, deps.now());
@@ -30,27 +40,71 @@ export async function launch(
   if ('taskArn' in result) {
     await deps.runtimes.launched(runtime, result.taskArn, deps.now());
     // To the second; the sweep would be up to a minute late.
-    const deadlineMs = deps.now() + launchDeadline(agent);
-    await deps.queues.nudgeAt({ tenant, kind: 'agent', id: agent.id }, deadlineMs, deps.now());
-    deps.log.info('runtime launched', { agentId: runtime.agentId, runtimeId, taskArn: result.taskArn });
+    await deps.queues.nudgeAt(owner.head, deps.now() + owner.deadlineMs, deps.now());
+    deps.log.info('runtime launched', { owner: owner.head.id, runtimeId, taskArn: result.taskArn });
     return 'launched';
   }
-  await refuse(deps, runtime, result.refused, cause);
+  const nextMs = await refuse(deps, runtime, result.refused, bySystem('launch', cause));
+  await deps.queues.deleteBell(runtimeId);
+  if (nextMs !== undefined) await deps.queues.nudgeAt(owner.head, nextMs, deps.now());
   return 'refused';
 }
 
-/** Written down as a due time, and tried again with another token: ECS gives the same answer to the same one. */
-async function refuse(deps: Deps, runtime: Runtime, { reason, ours }: Refusal, cause: string): Promise<void> {
-  const { tenant, agentId, id } = runtime;
-  const after = await retried(async () => {
+async function ownerOfLaunch(deps: Deps, { tenant, id, agentId, pool, dismissedMs }: Runtime): Promise<Owner> {
+  if (agentId !== undefined) {
     const agent = await deps.agents.get(tenant, agentId, { strong: true });
-    if (agent?.runtimeId !== id || agent.status !== 'starting') return undefined;
-    const decision = launchFailed(agent, reason, ours, deps.now());
-    // Nothing was started, so there is nothing to wait for.
-    const retired = decision.agent.retired.filter((one) => one.id !== id);
-    return commitAgent(deps, agent, { ...decision, agent: { ...decision.agent, retired } }, bySystem('launch', cause));
-  });
-  await deps.queues.deleteBell(id);
-  if (after?.notBeforeMs !== undefined)
-    await deps.queues.nudgeAt({ tenant, kind: 'agent', id: agentId }, after.notBeforeMs, deps.now());
+    return {
+      head: agentHead(tenant, agentId),
+      isWanted: agent?.runtimeId === id && agent.status === 'starting',
+      deadlineMs: agent ? launchDeadline(agent) : launchDeadlineMs,
+    };
+  }
+  const own = pool === undefined ? undefined : await deps.pools.get(tenant, pool, { strong: true });
+  return {
+    head: poolHead(tenant, pool ?? ''),
+    isWanted: dismissedMs === undefined && (own?.standbys.some((one) => one.id === id) ?? false),
+    deadlineMs: launchDeadlineMs,
+  };
+}
+
+/**
+ * Written down as a due time, and tried again with another token: ECS gives the same answer to the same one.
+ * @returns when the next launch may be
+ */
+async function refuse(deps: Deps, runtime: Runtime, refusal: Refusal, by: Cause): Promise<number | undefined> {
+  return retried(() =>
+    runtime.agentId === undefined
+      ? refusePool(deps, runtime, refusal, by)
+      : refuseAgent(deps, runtime, runtime.agentId, refusal, by),
+  );
+}
+
+async function refuseAgent(
+  deps: Deps,
+  { tenant, id }: Runtime,
+  agentId: string,
+  { reason, ours }: Refusal,
+  by: Cause,
+): Promise<number | undefined> {
+  const agent = await deps.agents.get(tenant, agentId, { strong: true });
+  if (agent?.runtimeId !== id || agent.status !== 'starting') return undefined;
+  const decision = launchFailed(agent, reason, ours, deps.now());
+  // Nothing was started, so there is nothing to wait for.
+  const retired = decision.agent.retired.filter((one) => one.id !== id);
+  const after = await commitAgent(deps, agent, { ...decision, agent: { ...decision.agent, retired } }, by);
+  return after.notBeforeMs;
+}
+
+async function refusePool(
+  deps: Deps,
+  { tenant, id, pool: template = '' }: Runtime,
+  { reason, ours }: Refusal,
+  by: Cause,
+): Promise<number | undefined> {
+  const pool = await deps.pools.get(tenant, template, { strong: true });
+  if (!pool?.standbys.some((one) => one.id === id)) return undefined;
+  const decision = decide(pool, [{ type: 'lose', runtimeId: id, proof: reason, ours, dead: true }], deps.now());
+  const { notBeforeMs } = decision.pool;
+  await commitPool(deps, pool, { ...decision, pool: { ...decision.pool, dueAtMs: notBeforeMs } }, by);
+  return notBeforeMs;
 }

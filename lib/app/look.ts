@@ -1,6 +1,7 @@
 import type { HeadKind, HeadRef } from '../domain/head.ts';
 import type { Deps } from './deps.ts';
 import { reconcileFleet } from './fleet.ts';
+import { lookAtPool } from './pool/look.ts';
 import { reconcile } from './reconcile/reconcile.ts';
 import { reconcileSchedule } from './schedules/reconcile.ts';
 
@@ -10,6 +11,7 @@ type Look = (deps: Deps, tenant: string, id: string, cause: string) => Promise<v
 const looks: Partial<Record<HeadKind, Look>> = {
   agent: reconcile,
   fleet: reconcileFleet,
+  pool: lookAtPool,
   schedule: reconcileSchedule,
 };
 

@@ -5,6 +5,8 @@ import type { HeadRef } from '../domain/head.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { FinalStatus, LiveTask, TaskError } from '../domain/task.ts';
 
+export type * from './runtime-ports.ts';
+
 /** What the use cases need from the world. `lib/aws` provides it; writes that lose a race throw {@link Conflict}. */
 
 /** A conditional write found another version than the caller had read: load again and decide again. */
@@ -119,6 +121,8 @@ export interface TemplateVersion {
   spec: TemplateSpec;
   taskDefinitionArn: string;
   taskRoleArn: string;
+  /** Of all that its task definition was made from. */
+  definitionHash?: string | undefined;
   createdMs: number;
 }
 
@@ -170,95 +174,9 @@ export interface Templates {
   users(tenant: string, name: string, limit: number): Promise<string[]>;
 }
 
-/** One container of an agent, as it was decided: launching it twice sends the very same parameters. */
-export interface Runtime {
-  id: string;
-  agentId: string;
-  tenant: string;
-  createdMs: number;
-  taskDefinitionArn: string;
-  taskRoleArn: string;
-  capacity: 'on-demand' | 'spot';
-  stopTimeoutSeconds: number;
-  templateVersion: number;
-  /** What the agent had different from its template when the launch was decided. */
-  overrides?: Record<string, unknown> | undefined;
-  status: 'intended' | 'launched' | 'enrolled' | 'ended';
-  /** When RunTask was first called with its token. */
-  attemptedMs?: number | undefined;
-  /** Since when ECS has not known its task. */
-  missingSinceMs?: number | undefined;
-  taskArn?: string | undefined;
-  launchedMs?: number | undefined;
-  enrolledMs?: number | undefined;
-  nonceHash?: string | undefined;
-  /** The latest ECS event seen, by its version. */
-  observed?: Observation | undefined;
-}
-
-/** What ECS says of a task. */
-export interface Observation {
-  taskArn: string;
-  version: number;
-  lastStatus: string;
-  desiredStatus: string;
-  stopCode?: string | undefined;
-  stoppedReason?: string | undefined;
-  exitCode?: number | undefined;
-  /** The container has ended, even if ECS is still cleaning up. */
-  executionStopped: boolean;
-  /** The image is still being pulled. */
-  pulling: boolean;
-}
-
-export interface Runtimes {
-  get(tenant: string, runtimeId: string): Promise<Runtime | undefined>;
-  /** Puts it unless it exists. */
-  create(runtime: Runtime): Promise<void>;
-  /** Notes that RunTask is about to be called. @returns when it was called first */
-  attempt(runtime: Runtime, nowMs: number): Promise<number>;
-  /** Notes that ECS does not know its task, or that it does again. */
-  setMissing(runtime: Runtime, sinceMs: number | undefined): Promise<void>;
-  launched(runtime: Runtime, taskArn: string, nowMs: number): Promise<void>;
-  /** Notes who has enrolled; false if it was another, at the same moment. */
-  enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<boolean>;
-  ended(tenant: string, runtimeId: string): Promise<void>;
-  /** Keeps the newest observation; false when it is an old one. */
-  observe(tenant: string, runtimeId: string, observation: Observation): Promise<boolean>;
-}
-
-/** Why a launch did not happen. `ours`: capacity, pacing, quotas; the agent is not to blame and it is tried again. */
-export interface Refusal {
-  reason: string;
-  ours: boolean;
-}
-
-/** A task that ECS runs, whoever started it. */
-export interface RunningTask {
-  taskArn: string;
-  startedBy: string | undefined;
-  /** Whose it is by what it says. */
-  owner: { tenant: string; agentId: string; runtimeId: string } | undefined;
-  isOfService: boolean;
-  startedMs: number;
-}
-
-/** The containers' host. */
-export interface Runner {
-  /** Launches with the runtime's id as token; a launch that happened before is adopted. */
-  launch(runtime: Runtime): Promise<{ taskArn: string } | { refused: Refusal }>;
-  /** `missing` proves nothing for a young task; a failed look-up throws. */
-  describe(taskArn: string): Promise<Observation | 'missing'>;
-  /** Tasks that were started by this runtime, running or stopped within the hour. */
-  find(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): Promise<string[]>;
-  stop(taskArn: string, reason: string): Promise<void>;
-  /** Tasks that are to run, a page at a time. A cursor that has become too old starts again. */
-  list(cursor: string | undefined): Promise<Page<RunningTask>>;
-  /** Those of these tasks that have not stopped. */
-  running(taskArns: string[]): Promise<RunningTask[]>;
-}
-
 export interface TaskDefinitions {
+  /** Of all that a task definition of this template would be made from. */
+  hash(template: { tenant: string; name: string; spec: TemplateSpec }): string;
   /** @throws RouseError invalid when ECS refuses it. */
   register(template: { tenant: string; name: string; spec: TemplateSpec }): Promise<{
     taskDefinitionArn: string;
@@ -274,7 +192,8 @@ export interface Queues {
   nudge(nudges: Nudge[]): Promise<void>;
   /** To `work.fifo` by way of the timers queue, at `atMs` (at most 15 minutes ahead; later ones are left to the sweep). */
   nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void>;
-  requestLaunch(tenant: string, agentId: string, runtimeId: string): Promise<void>;
+  /** An intent to launch, of the head that wants the runtime. */
+  requestLaunch(head: HeadRef, runtimeId: string): Promise<void>;
   /** What failed too often, a bounded number of messages; one that is not removed comes again. */
   deadLetters(): AsyncIterable<{ body: string; remove(): Promise<void> }>;
   /** Makes the bell of a runtime. */
@@ -388,7 +307,7 @@ export interface Identities {
   /** Asks STS who signed this request; undefined when it refuses. */
   verify(request: { headers: Record<string, string>; body: string }): Promise<{ arn: string } | undefined>;
   /** Credentials of the agents' role for one runtime, with its tags. */
-  credentialsFor(runtime: { tenant: string; agentId: string; id: string }): Promise<AwsCredentials>;
+  credentialsFor(runtime: { tenant: string; agentId?: string | undefined; id: string }): Promise<AwsCredentials>;
 }
 
 /** One log line at INFO for a change of state, at WARN or ERROR for what should not be. */

@@ -20,11 +20,10 @@ export async function redriveDeadLetters(deps: Deps): Promise<number> {
   return count;
 }
 
-/** A nudge names its head; a launch, its agent as `agentId`. */
+/** A nudge names its head, and so does a launch. */
 function headIn(body: string): HeadRef | undefined {
   try {
-    const { agentId, ...named } = JSON.parse(body) as Record<string, unknown>;
-    return headRefOf(agentId === undefined ? named : { ...named, kind: 'agent', id: agentId });
+    return headRefOf(JSON.parse(body) as Record<string, unknown>);
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { conflict, invalid, notFound, RouseError } from '../domain/errors.ts';
 import type { Deps } from './deps.ts';
+import { aroundPoolChange } from './pool/ensure.ts';
 import { Conflict, type Page, type TemplateSpec, type TemplateVersion } from './ports.ts';
 
 /** Roles and secrets that any deployment allows: those made for agents. */
@@ -19,8 +20,18 @@ export async function putTemplate(
 ): Promise<{ template: TemplateVersion; created: boolean }> {
   refuseForeign(deps, spec);
   const current = await deps.templates.get(tenant, name);
+  return aroundPoolChange(deps, tenant, name, [current?.spec, spec], () => put(deps, tenant, name, spec, current));
+}
+
+async function put(
+  deps: Deps,
+  tenant: string,
+  name: string,
+  spec: TemplateSpec,
+  current: TemplateVersion | undefined,
+): Promise<{ template: TemplateVersion; created: boolean }> {
   if (current && isDeepStrictEqual(current.spec, spec)) return { template: current, created: false };
-  const registered = await register(deps, tenant, name, spec);
+  const registered = await register(deps, tenant, name, spec, current);
   const version = 1 + (current?.version ?? (await deps.templates.lastVersion(tenant, name)));
   const template: TemplateVersion = { name, version, spec, ...registered, createdMs: deps.now() };
   try {
@@ -32,9 +43,21 @@ export async function putTemplate(
   return { template, created: true };
 }
 
-async function register(deps: Deps, tenant: string, name: string, spec: TemplateSpec) {
+/** A version that is launched like the one before it keeps its task definition, and can take over its standbys. */
+async function register(
+  deps: Deps,
+  tenant: string,
+  name: string,
+  spec: TemplateSpec,
+  current: TemplateVersion | undefined,
+): Promise<Pick<TemplateVersion, 'taskDefinitionArn' | 'taskRoleArn' | 'definitionHash'>> {
+  const definitionHash = deps.taskDefinitions.hash({ tenant, name, spec });
+  if (current?.definitionHash === definitionHash) {
+    const { taskDefinitionArn, taskRoleArn } = current;
+    return { taskDefinitionArn, taskRoleArn, definitionHash };
+  }
   try {
-    return await deps.taskDefinitions.register({ tenant, name, spec });
+    return { ...(await deps.taskDefinitions.register({ tenant, name, spec })), definitionHash };
   } catch (error) {
     // AWS registers one task definition a second (aws-facts 1.2).
     if (!(error instanceof Error && error.name === 'ThrottlingException')) throw error;
@@ -101,7 +124,7 @@ export function listTemplates(
 
 /** Deletes a template that no agent uses. */
 export async function deleteTemplate(deps: Deps, tenant: string, name: string): Promise<void> {
-  await getTemplate(deps, tenant, name, undefined);
+  const { spec } = await getTemplate(deps, tenant, name, undefined);
   for (const agentId of await deps.templates.users(tenant, name, 25)) {
     const agent = await deps.agents.get(tenant, agentId, { strong: true });
     if (agent && agent.status !== 'terminated') {
@@ -118,5 +141,5 @@ export async function deleteTemplate(deps: Deps, tenant: string, name: string): 
   }
   if ((await deps.templates.users(tenant, name, 1)).length > 0)
     throw conflict(`The template "${name}" has many terminated agents. Try again.`);
-  await deps.templates.delete(tenant, name);
+  await aroundPoolChange(deps, tenant, name, [spec], () => deps.templates.delete(tenant, name));
 }

@@ -3,7 +3,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 /** A runtime's token says whose it is and until when; nothing of it is stored. */
 export interface RuntimeClaims {
   tenant: string;
-  agentId: string;
+  /** A standby's token says only which runtime it is. */
+  agentId?: string | undefined;
   runtimeId: string;
   expiresMs: number;
 }

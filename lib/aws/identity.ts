@@ -6,6 +6,9 @@ import type { AwsCredentials, Identities } from '../app/ports.ts';
 /** A role that assumes a role gets an hour at most (aws-facts 8). */
 const credentialsSeconds = 3600;
 
+/** The agent's tag of a standby: no agent's files are under this name. */
+const noAgent = 'none';
+
 /** Posts a request with exactly these headers, `host` among them, which `fetch` would not send. */
 export type Post = (
   url: string,
@@ -40,7 +43,7 @@ export class StsIdentities implements Identities {
     return arn === undefined ? undefined : { arn };
   }
 
-  async credentialsFor(runtime: { tenant: string; agentId: string; id: string }): Promise<AwsCredentials> {
+  async credentialsFor(runtime: { tenant: string; agentId?: string | undefined; id: string }): Promise<AwsCredentials> {
     const answer = await this.client.send(
       new AssumeRoleCommand({
         RoleArn: this.roleArn,
@@ -48,7 +51,7 @@ export class StsIdentities implements Identities {
         DurationSeconds: credentialsSeconds,
         Tags: [
           { Key: 'tenant', Value: runtime.tenant },
-          { Key: 'agent', Value: runtime.agentId },
+          { Key: 'agent', Value: runtime.agentId ?? noAgent },
           { Key: 'runtime', Value: runtime.id },
         ],
       }),

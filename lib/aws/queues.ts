@@ -11,7 +11,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { Nudge, Page, Queues } from '../app/ports.ts';
-import { subjectOf } from '../domain/head.ts';
+import { type HeadRef, subjectOf } from '../domain/head.ts';
 
 /** The longest delay of a message (aws-facts 2); what is due later is left to the sweep. */
 const longestDelaySeconds = 900;
@@ -88,11 +88,11 @@ export class SqsQueues implements Queues {
     );
   }
 
-  async requestLaunch(tenant: string, agentId: string, runtimeId: string): Promise<void> {
+  async requestLaunch(head: HeadRef, runtimeId: string): Promise<void> {
     await this.client.send(
       new SendMessageCommand({
         QueueUrl: this.urls.launchesQueueUrl,
-        MessageBody: JSON.stringify({ tenant, agentId, runtimeId }),
+        MessageBody: JSON.stringify({ ...head, runtimeId }),
         // One group, so that launches happen in the order of their decisions. An intent that is sent again within the
         // dedupe window of five minutes is still in the queue: SQS drops the copy.
         MessageGroupId: 'launches',

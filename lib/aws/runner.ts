@@ -57,7 +57,8 @@ export class EcsRunner implements Runner {
     const environment = Object.entries({
       ROUSE_API_URL: apiUrl,
       ROUSE_TENANT: runtime.tenant,
-      ROUSE_AGENT_ID: runtime.agentId,
+      // A standby learns whose it is when it is taken over.
+      ...(runtime.agentId === undefined ? {} : { ROUSE_AGENT_ID: runtime.agentId }),
       ROUSE_RUNTIME_ID: runtime.id,
     }).map(([name, value]) => ({ name, value }));
     return {
@@ -82,7 +83,7 @@ export class EcsRunner implements Runner {
     throw new Error(`ECS answered neither with the task ${taskArn} nor that it is missing.`);
   }
 
-  async find(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): Promise<string[]> {
+  async find(runtime: Pick<Runtime, 'id' | 'agentId' | 'pool' | 'tenant'>): Promise<string[]> {
     const found = await Promise.all(
       (['RUNNING', 'STOPPED'] as const).map((desiredStatus) =>
         this.client.send(
@@ -130,23 +131,23 @@ export class EcsRunner implements Runner {
 /** ECS gives a hundred at a time (aws-facts 1.1). */
 const tasksPerPage = 100;
 
-/** Who a task belongs to, as ECS shows it: tenant, agent and runtime. */
-export function startedBy(runtime: Pick<Runtime, 'id' | 'agentId' | 'tenant'>): string {
-  return `${runtime.tenant}/${runtime.agentId}/${runtime.id}`;
+/** What a task was started for, as ECS shows it: its tenant, its agent or `pool`, its runtime. */
+export function startedBy(runtime: Pick<Runtime, 'id' | 'agentId' | 'pool' | 'tenant'>): string {
+  // What ECS was told stays as it is, whoever takes a standby over.
+  return `${runtime.tenant}/${runtime.pool === undefined ? runtime.agentId : 'pool'}/${runtime.id}`;
 }
 
-export function ownerOf(
-  startedBy: string | undefined,
-): { tenant: string; agentId: string; runtimeId: string } | undefined {
-  const [tenant, agentId, runtimeId, ...more] = startedBy?.split('/') ?? [];
-  return tenant && agentId && runtimeId && more.length === 0 ? { tenant, agentId, runtimeId } : undefined;
+/** The runtime that a task was started for; its row says whose it is. */
+export function runtimeOf(startedBy: string | undefined): { tenant: string; runtimeId: string } | undefined {
+  const [tenant, owner, runtimeId, ...more] = startedBy?.split('/') ?? [];
+  return tenant && owner && runtimeId && more.length === 0 ? { tenant, runtimeId } : undefined;
 }
 
 function toRunning(task: Task): RunningTask {
   return {
     taskArn: task.taskArn ?? '',
     startedBy: task.startedBy,
-    owner: ownerOf(task.startedBy),
+    runtime: runtimeOf(task.startedBy),
     isOfService: task.group?.startsWith('service:') ?? false,
     startedMs: task.createdAt?.getTime() ?? 0,
   };

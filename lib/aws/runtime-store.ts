@@ -1,5 +1,5 @@
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import type { Observation, Runtime, Runtimes } from '../app/ports.ts';
+import type { Observation, Runtime, Runtimes, Takeover } from '../app/ports.ts';
 import { runtimeKey } from './keys.ts';
 import { type Item, type Table, whether } from './table.ts';
 
@@ -16,10 +16,15 @@ export class RuntimeStore implements Runtimes {
   }
 
   async get(tenant: string, runtimeId: string): Promise<Runtime | undefined> {
-    const item = await this.table.get(runtimeKey(tenant, runtimeId), true);
-    if (!item) return undefined;
-    const { pk: _pk, sk: _sk, ttl: _ttl, ...runtime } = item;
-    return runtime as unknown as Runtime;
+    return toRuntime(await this.table.get(runtimeKey(tenant, runtimeId), true));
+  }
+
+  async getAll(tenant: string, runtimeIds: string[]): Promise<Runtime[]> {
+    const items = await this.table.getAll(
+      runtimeIds.map((id) => runtimeKey(tenant, id)),
+      true,
+    );
+    return items.flatMap((item) => toRuntime(item) ?? []);
   }
 
   async create(runtime: Runtime): Promise<void> {
@@ -51,8 +56,24 @@ export class RuntimeStore implements Runtimes {
   }
 
   enrolled(runtime: Runtime, nonceHash: string, taskArn: string, nowMs: number): Promise<boolean> {
-    const changes = { status: 'enrolled', nonceHash, taskArn, enrolledMs: nowMs };
-    return this.update(runtime, changes, { nonceHash: undefined });
+    const status = runtime.agentId === undefined ? 'standby' : 'enrolled';
+    const changes = { status, nonceHash, taskArn, enrolledMs: nowMs };
+    return this.update(runtime, changes, { nonceHash: undefined, dismissedMs: undefined });
+  }
+
+  async takeOver(tenant: string, runtimeId: string, by: Takeover): Promise<Runtime | undefined> {
+    const { agentId, templateVersion, overrides, nowMs } = by;
+    const changes = { agentId, templateVersion, overrides, takenMs: nowMs, status: 'enrolled', ttl: ttlFrom(nowMs) };
+    const expected = { id: runtimeId, status: 'standby', agentId: undefined, dismissedMs: undefined };
+    return toRuntime(await this.table.changed(runtimeKey(tenant, runtimeId), changes, expected));
+  }
+
+  dismiss(runtime: Runtime, nowMs: number): Promise<boolean> {
+    return this.update(runtime, { dismissedMs: runtime.dismissedMs ?? nowMs }, { agentId: runtime.agentId });
+  }
+
+  async seen(runtime: Runtime, nowMs: number): Promise<void> {
+    await this.update(runtime, { seenMs: nowMs }, {});
   }
 
   async ended(tenant: string, runtimeId: string): Promise<void> {
@@ -80,11 +101,22 @@ export class RuntimeStore implements Runtimes {
   }
 
   private update(runtime: Runtime, changes: Item, expected: Item): Promise<boolean> {
-    const ttl = Math.floor(runtime.createdMs / 1000) + longestLifeSeconds + keptSeconds;
+    // An agent's life in it begins with the takeover.
+    const ttl = ttlFrom(runtime.takenMs ?? runtime.createdMs);
     return this.table.change(
       runtimeKey(runtime.tenant, runtime.id),
       { ...changes, ttl },
       { id: runtime.id, ...expected },
     );
   }
+}
+
+function ttlFrom(bornMs: number): number {
+  return Math.floor(bornMs / 1000) + longestLifeSeconds + keptSeconds;
+}
+
+function toRuntime(item: Item | undefined): Runtime | undefined {
+  if (!item) return undefined;
+  const { pk: _pk, sk: _sk, ttl: _ttl, ...runtime } = item;
+  return runtime as unknown as Runtime;
 }

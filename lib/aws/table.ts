@@ -52,20 +52,28 @@ export class Table {
    * @returns whether it happened
    */
   async change(key: Key, changes: Item, expected: Item): Promise<boolean> {
+    return whether(this.client.send(this.changeCommand(key, changes, expected)));
+  }
+
+  /** The same; @returns the item as it is then, or undefined when it did not happen */
+  async changed(key: Key, changes: Item, expected: Item): Promise<Item | undefined> {
+    const command = this.changeCommand(key, changes, expected, 'ALL_NEW');
+    const answer = await unlessRefused(this.client.send(command));
+    return answer?.Attributes;
+  }
+
+  private changeCommand(key: Key, changes: Item, expected: Item, returned: 'NONE' | 'ALL_NEW' = 'NONE') {
     const expression = new Expression();
     const update = expression.update(changes);
     const condition = expression.equals(expected);
-    return whether(
-      this.client.send(
-        new UpdateCommand({
-          TableName: this.name,
-          Key: key,
-          UpdateExpression: update,
-          ConditionExpression: condition,
-          ...expression.bindings(),
-        }),
-      ),
-    );
+    return new UpdateCommand({
+      TableName: this.name,
+      Key: key,
+      UpdateExpression: update,
+      ConditionExpression: condition,
+      ...(returned === 'NONE' ? {} : { ReturnValues: returned }),
+      ...expression.bindings(),
+    });
   }
 
   /** All pages of a query, one after the other. */
@@ -225,11 +233,15 @@ class Expression {
 
 /** Whether a conditional write happened. */
 export async function whether(write: Promise<unknown>): Promise<boolean> {
+  return (await unlessRefused(write.then(() => true))) ?? false;
+}
+
+/** What a conditional write answers, or undefined when its condition failed. */
+async function unlessRefused<T>(write: Promise<T>): Promise<T | undefined> {
   try {
-    await write;
-    return true;
+    return await write;
   } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return false;
+    if (error instanceof ConditionalCheckFailedException) return undefined;
     throw error;
   }
 }

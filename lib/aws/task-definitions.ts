@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import {
   ClientException,
   type ContainerDefinition,
   type ECSClient,
   InvalidParameterException,
   RegisterTaskDefinitionCommand,
+  type RegisterTaskDefinitionCommandInput,
 } from '@aws-sdk/client-ecs';
 import type { TaskDefinitions, TemplateSpec } from '../app/ports.ts';
 import { RouseError } from '../domain/errors.ts';
@@ -21,7 +23,7 @@ export interface TaskDefinitionConfig {
 /** Where an init container puts Node and the shim for images that lack them. */
 const shimFolder = '/rouse';
 
-/** One task definition per template version, never per agent: AWS registers one a second (aws-facts 1.2). */
+/** One task definition per template version at most, never per agent: AWS registers one a second (aws-facts 1.2). */
 export class EcsTaskDefinitions implements TaskDefinitions {
   private readonly client: ECSClient;
   private readonly config: TaskDefinitionConfig;
@@ -31,40 +33,45 @@ export class EcsTaskDefinitions implements TaskDefinitions {
     this.config = config;
   }
 
+  hash(template: { tenant: string; name: string; spec: TemplateSpec }): string {
+    return createHash('sha256')
+      .update(JSON.stringify(this.parameters(template)))
+      .digest('hex');
+  }
+
   async register(template: { tenant: string; name: string; spec: TemplateSpec }) {
-    const { spec } = template;
-    const taskRoleArn = spec.taskRoleArn ?? this.config.taskRoleArn;
-    const ownImage = spec.image ?? undefined;
+    const parameters = this.parameters(template);
     try {
-      const answer = await this.client.send(
-        new RegisterTaskDefinitionCommand({
-          family: `${this.config.stack}-${template.tenant}-${template.name}`,
-          requiresCompatibilities: ['FARGATE'],
-          networkMode: 'awsvpc',
-          cpu: String(spec.cpu),
-          memory: String(spec.memoryMiB),
-          runtimePlatform: {
-            cpuArchitecture: spec.architecture === 'arm64' ? 'ARM64' : 'X86_64',
-            operatingSystemFamily: 'LINUX',
-          },
-          executionRoleArn: this.config.executionRoleArn,
-          taskRoleArn,
-          containerDefinitions: ownImage
-            ? [this.installer(), this.agent(spec, ownImage)]
-            : [this.agent(spec, undefined)],
-          volumes: ownImage ? [{ name: 'rouse' }] : [],
-          tags: [{ key: 'rouse:stack', value: this.config.stack }],
-        }),
-      );
+      const answer = await this.client.send(new RegisterTaskDefinitionCommand(parameters));
       const taskDefinitionArn = answer.taskDefinition?.taskDefinitionArn;
       if (!taskDefinitionArn) throw new Error('ECS registered a task definition without an ARN.');
-      return { taskDefinitionArn, taskRoleArn };
+      return { taskDefinitionArn, taskRoleArn: parameters.taskRoleArn };
     } catch (error) {
       if (error instanceof ClientException || error instanceof InvalidParameterException) {
         throw new RouseError('invalid', `ECS refuses this template: ${error.message}`, { cause: error });
       }
       throw error;
     }
+  }
+
+  private parameters({ tenant, name, spec }: { tenant: string; name: string; spec: TemplateSpec }) {
+    const ownImage = spec.image ?? undefined;
+    return {
+      family: `${this.config.stack}-${tenant}-${name}`,
+      requiresCompatibilities: ['FARGATE'],
+      networkMode: 'awsvpc',
+      cpu: String(spec.cpu),
+      memory: String(spec.memoryMiB),
+      runtimePlatform: {
+        cpuArchitecture: spec.architecture === 'arm64' ? 'ARM64' : 'X86_64',
+        operatingSystemFamily: 'LINUX',
+      },
+      executionRoleArn: this.config.executionRoleArn,
+      taskRoleArn: spec.taskRoleArn ?? this.config.taskRoleArn,
+      containerDefinitions: ownImage ? [this.installer(), this.agent(spec, ownImage)] : [this.agent(spec, undefined)],
+      volumes: ownImage ? [{ name: 'rouse' }] : [],
+      tags: [{ key: 'rouse:stack', value: this.config.stack }],
+    } satisfies RegisterTaskDefinitionCommandInput;
   }
 
   private agent(spec: TemplateSpec, image: string | undefined): ContainerDefinition {

@@ -9,8 +9,8 @@ export const launchDeadlineMs = 120_000;
 /** An intent that nobody took up by then is sent again. */
 export const intentResendMs = 60_000;
 
-/** The decision to launch. `reason` says what it is for. */
-export function start(agent: Agent, runtimeId: string, reason: string, nowMs: number): AgentDecision {
+/** The decision to launch, or to take over a standby (`warm`). `reason` says what it is for. */
+export function start(agent: Agent, runtimeId: string, reason: string, nowMs: number, warm = false): AgentDecision {
   requireStatus(agent, 'start', ['paused']);
   return decided(
     agent,
@@ -27,7 +27,7 @@ export function start(agent: Agent, runtimeId: string, reason: string, nowMs: nu
       dueAtMs: nowMs + intentResendMs,
     },
     nowMs,
-    { type: 'agent.starting', data: { runtimeId, reason, attempt: agent.launchTries + 1 } },
+    { type: 'agent.starting', data: { runtimeId, reason, attempt: agent.launchTries + 1, warm } },
   );
 }
 

@@ -51,7 +51,7 @@ export function idOf(kind: IdKind, ulid: string, agentId?: string): string {
   return `${idPrefixes[kind]}_${own}`;
 }
 
-/** A new id; see {@link idOf}. */
+/** A new id; see {@link idOf}. For `agentId` the code alone will do. */
 export function newId(kind: IdKind, timeMs: number, random: RandomBytes, agentId?: string): string {
   return idOf(kind, newUlid(timeMs, random), agentId);
 }
@@ -59,6 +59,13 @@ export function newId(kind: IdKind, timeMs: number, random: RandomBytes, agentId
 /** The eight characters that an agent shares with all that is its own. */
 export function codeOf(id: string): string {
   return id.slice(-codeLength);
+}
+
+/** The code of something that has a name instead of an id. Two may have the same, and then share a partition, no more. */
+export function codeOfName(name: string): string {
+  let code = '';
+  for (let i = 0; i < codeLength; i++) code += alphabet[shardOf(`${i}/${name}`, alphabet.length)];
+  return code;
 }
 
 /** Whether `id` could be the id of such a thing; one that can't exist is answered like one that doesn't. */

@@ -17,7 +17,8 @@ export interface RuntimePrincipal {
   /** Id of the runtime: `rt_…`. */
   id: string;
   tenant: string;
-  agentId: string;
+  /** Undefined for a standby, which is no agent's yet. */
+  agentId?: string | undefined;
 }
 
 export type Principal = KeyPrincipal | RuntimePrincipal;

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Instructions } from '../app/claim.ts';
-import type { Enrolment } from '../app/enrol.ts';
+import type { Enrolment, StandbyEnrolment } from '../app/enrol.ts';
 import type { LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Generation } from '../app/workspace-ports.ts';
@@ -8,11 +8,12 @@ import type { Agent } from '../domain/agent.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
 import type { Parent } from '../domain/parent.ts';
+import type { Pool } from '../domain/pool.ts';
 import { isFinished } from '../domain/task.ts';
 import type { Agent as AgentResource } from './schemas/agent.ts';
 import type { Event } from './schemas/event.ts';
 import type { Generation as GenerationResource } from './schemas/generation.ts';
-import type { EnrollAnswer, Instructions as InstructionsAnswer } from './schemas/runtime.ts';
+import type { EnrollAnswer, Instructions as InstructionsAnswer, StandbyAnswer } from './schemas/runtime.ts';
 import type { OutputSpec, ParentView, Task, TaskSummary, Usage } from './schemas/task.ts';
 import type { template } from './schemas/template.ts';
 
@@ -21,9 +22,17 @@ import type { template } from './schemas/template.ts';
 const time = (ms: number) => new Date(ms).toISOString();
 const timeOrNull = (ms: number | undefined) => (ms === undefined ? null : time(ms));
 
-export function templateView(version: TemplateVersion): z.input<typeof template> {
+export function templateView(version: TemplateVersion, pool?: Pool): z.input<typeof template> {
   const { name, version: number, spec, createdMs } = version;
-  return { name, version: number, ...(spec as object), createdAt: time(createdMs) } as z.input<typeof template>;
+  const shown = pool ? { pool: poolView(pool) } : {};
+  return { name, version: number, ...(spec as object), ...shown, createdAt: time(createdMs) } as z.input<
+    typeof template
+  >;
+}
+
+function poolView({ wanted, standbys, statusReason }: Pool) {
+  const ready = standbys.filter((standby) => standby.ready).length;
+  return { wanted, ready, starting: standbys.length - ready, reason: statusReason ?? null };
 }
 
 export function agentView(agent: Agent, tasks: { queued: number; running: number }, runtime?: Runtime): AgentResource {
@@ -113,6 +122,7 @@ export function eventView(event: RecordedEvent): Event {
     taskId: event.taskId ?? null,
     runId: event.runId ?? null,
     schedule: event.schedule ?? null,
+    pool: event.pool ?? null,
     actor: event.actor,
     cause: event.cause,
     data: event.data ?? {},
@@ -157,6 +167,18 @@ export async function instructionsView(
     stop,
     nextDueAt: timeOrNull(nextDueMs),
     activeUntil: timeOrNull(activeUntilMs),
+  };
+}
+
+export function standbyView(enrolment: StandbyEnrolment, places: { bellUrl: string }): StandbyAnswer {
+  const { runtime, token, tokenExpiresMs, credentials } = enrolment;
+  return {
+    standby: true,
+    token,
+    tokenExpiresAt: time(tokenExpiresMs),
+    runtime: { id: runtime.id },
+    credentials,
+    bell: { queueUrl: places.bellUrl },
   };
 }
 

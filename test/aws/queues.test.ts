@@ -2,6 +2,7 @@ import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, S
 import { describe, expect, it } from 'vitest';
 import type { Nudge } from '../../lib/app/ports.ts';
 import { SqsQueues } from '../../lib/aws/queues.ts';
+import { agentHead } from '../../lib/domain/head.ts';
 import { SqsService } from '../../local/services/sqs/service.ts';
 import { agentId, otherRuntimeId, runtimeId } from '../support/builders.ts';
 import { client, makeEnvironment, makeWire } from '../support/embedded.ts';
@@ -93,13 +94,13 @@ describe('a timer', () => {
 describe('a launch', () => {
   it('that is asked for twice is in the queue once', async () => {
     const { queues, received, launchesQueueUrl } = await setUp();
-    await queues.requestLaunch(tenant, agentId, runtimeId);
-    await queues.requestLaunch(tenant, agentId, runtimeId);
-    await queues.requestLaunch(tenant, agentId, otherRuntimeId);
+    await queues.requestLaunch(agentHead(tenant, agentId), runtimeId);
+    await queues.requestLaunch(agentHead(tenant, agentId), runtimeId);
+    await queues.requestLaunch(agentHead(tenant, agentId), otherRuntimeId);
     const bodies = (await received(launchesQueueUrl)).map((message) => JSON.parse(message.Body!));
     expect(bodies).toEqual([
-      { tenant, agentId, runtimeId },
-      { tenant, agentId, runtimeId: otherRuntimeId },
+      { tenant, kind: 'agent', id: agentId, runtimeId },
+      { tenant, kind: 'agent', id: agentId, runtimeId: otherRuntimeId },
     ]);
   });
 });

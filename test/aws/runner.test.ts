@@ -1,7 +1,7 @@
 import { ECSClient, RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs';
 import { describe, expect, it } from 'vitest';
 import type { Runtime } from '../../lib/app/ports.ts';
-import { EcsRunner, ownerOf, startedBy, toObservation } from '../../lib/aws/runner.ts';
+import { EcsRunner, runtimeOf, startedBy, toObservation } from '../../lib/aws/runner.ts';
 import { type ContainerExit, SimulatedRunner, type TaskRun } from '../../local/services/ecs/container-runner.ts';
 import { EcsService } from '../../local/services/ecs/service.ts';
 import { agentId, nowMs, otherRuntimeId, runtimeId } from '../support/builders.ts';
@@ -166,14 +166,20 @@ describe('a task', () => {
   });
 });
 
-describe('who a task belongs to', () => {
+describe('the runtime that a task was started for', () => {
   it('is read from what it was started by', () => {
     const runtime = { id: runtimeId, agentId, tenant: 'default' };
-    expect(ownerOf(startedBy(runtime))).toEqual({ tenant: 'default', agentId, runtimeId });
+    expect(runtimeOf(startedBy(runtime))).toEqual({ tenant: 'default', runtimeId });
+  });
+
+  it('is the same before and after an agent took it over from a pool', () => {
+    const standby = { id: runtimeId, pool: 'words', tenant: 'default' };
+    expect(startedBy({ ...standby, agentId })).toBe(startedBy(standby));
+    expect(runtimeOf(startedBy(standby))).toEqual({ tenant: 'default', runtimeId });
   });
 
   it('is nobody of ours for anything else', () => {
-    for (const other of [undefined, '', 'ecs-svc/1', 'a/b/c/d', 'a//c']) expect(ownerOf(other)).toBeUndefined();
+    for (const other of [undefined, '', 'ecs-svc/1', 'a/b/c/d', 'a//c']) expect(runtimeOf(other)).toBeUndefined();
   });
 });
 

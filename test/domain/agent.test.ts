@@ -114,7 +114,7 @@ describe('a launch', () => {
           notBeforeMs: undefined,
           dueAtMs: nowMs + 60_000,
         },
-        { type: 'agent.starting', data: { runtimeId, reason: 'task waits', attempt: 2 } },
+        { type: 'agent.starting', data: { runtimeId, reason: 'task waits', attempt: 2, warm: false } },
       );
   });
 

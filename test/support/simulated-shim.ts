@@ -1,11 +1,10 @@
-import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { signIdentity } from '../../agent/identity.ts';
+import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import type {
   ClaimedTask,
-  CredentialsAnswer,
   EnrollAnswer,
   FinishAnswer,
   Instructions,
+  StandbyAnswer,
   StopAnswer,
 } from '../../lib/http/schemas/runtime.ts';
 import type { Timer } from '../../local/clock.ts';
@@ -17,6 +16,7 @@ import type {
 } from '../../local/services/ecs/container-runner.ts';
 import type { InProcessStack } from './in-process-stack.ts';
 import { Displaced, FenceLost, ShimApi } from './shim-api.ts';
+import { renewEveryMs, SimulatedEnrolment } from './simulated-enrolment.ts';
 import { SimulatedWorkspace } from './simulated-workspace.ts';
 
 /** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
@@ -69,9 +69,6 @@ export class SimulatedFleet {
   }
 }
 
-/** Three quarters of what token and credentials live. */
-const renewEveryMs = 2_700_000;
-
 interface Attempt {
   task: ClaimedTask;
   cancelled: boolean;
@@ -95,8 +92,11 @@ export class SimulatedShim implements RunningContainer {
   readonly exited: Promise<ContainerExit>;
   readonly taskArn: string;
   readonly runtimeId: string;
-  readonly agentId: string;
+  /** Empty until an agent has taken it over. */
+  agentId: string;
   alive = true;
+  /** It has enrolled as a standby, and no agent has it. */
+  isWaiting = false;
   /** Deaf: it hears no bell; mute: it says nothing any more. Both go on running. */
   deaf = false;
   mute = false;
@@ -107,12 +107,11 @@ export class SimulatedShim implements RunningContainer {
   private readonly seen = new Set<string>();
   private readonly stack: InProcessStack;
   private readonly fleet: SimulatedFleet;
-  private readonly task: TaskRun;
   private readonly api: ShimApi;
+  private readonly identity: SimulatedEnrolment;
   private readonly environment: Record<string, string>;
   private exit: (exit: ContainerExit) => void = () => {};
   private enrolment: EnrollAnswer | undefined;
-  private bell: SQSClient | undefined;
   private idleSinceMs = 0;
   private claimedMs = 0;
   private renewMs = 0;
@@ -124,7 +123,6 @@ export class SimulatedShim implements RunningContainer {
   constructor(stack: InProcessStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
     this.stack = stack;
     this.fleet = fleet;
-    this.task = task;
     this.environment = container.environment;
     this.taskArn = task.taskArn;
     this.runtimeId = this.environment.ROUSE_RUNTIME_ID ?? '';
@@ -134,6 +132,7 @@ export class SimulatedShim implements RunningContainer {
       pause: async (tries) => fleet.pause?.(tries),
       isUp: () => this.alive,
     });
+    this.identity = new SimulatedEnrolment(stack, this.api, task, this.environment);
     this.exited = new Promise((resolve) => {
       this.exit = resolve;
     });
@@ -145,7 +144,9 @@ export class SimulatedShim implements RunningContainer {
 
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (signal === 'SIGKILL') this.die(137);
-    else if (!this.mute) this.background(() => this.leave('signal'));
+    else if (!this.mute && this.enrolment) this.background(() => this.leave('signal'));
+    // A standby has nothing to save and nobody to tell.
+    else if (!this.mute) this.die(0);
   }
 
   /** Ends the container as it is: nothing is said, nothing is saved. */
@@ -158,34 +159,37 @@ export class SimulatedShim implements RunningContainer {
   }
 
   private async live(): Promise<void> {
-    const taskId = this.taskArn.split('/').at(-1)!;
-    const credentials = this.stack.aws.roleCredentials(this.task.taskRoleArn ?? '', taskId);
-    const identity = await signIdentity(
-      { ...credentials, sessionToken: credentials.sessionToken },
-      {
-        region: this.stack.aws.region,
-        apiUrl: this.environment.ROUSE_API_URL!,
-        runtimeId: this.runtimeId,
-        now: this.now(),
-      },
-    );
-    this.enrolment = await this.post<EnrollAnswer>('enroll', {
-      runtimeId: this.runtimeId,
-      agentId: this.agentId,
-      tenant: this.environment.ROUSE_TENANT,
-      nonce: this.nonce,
-      identity,
-    });
-    this.api.token = this.enrolment.token;
-    this.bell = new SQSClient({
-      region: this.stack.aws.region,
-      credentials: async () => {
-        const { expiration, ...own } = this.enrolment!.credentials;
-        return { ...own, expiration: new Date(expiration) };
-      },
-      requestHandler: this.stack.aws.requestHandler(),
-      maxAttempts: 1,
-    });
+    const answer = await this.identity.enrol();
+    if ('standby' in answer) this.standBy(answer);
+    else await this.work(answer);
+  }
+
+  /** Enrols again when its bell rings and before its credentials expire, and asks every 30 s whether it should. */
+  private standBy({ bell }: StandbyAnswer): void {
+    this.isWaiting = true;
+    let renewMs = this.now() + renewEveryMs;
+    const again = async () => {
+      if (!this.isWaiting || this.mute) return;
+      const answer = await this.identity.enrol();
+      renewMs = this.now() + renewEveryMs;
+      if (!('standby' in answer) && this.isWaiting) await this.work(answer);
+    };
+    const ask = async () => {
+      if (this.mute || !this.isWaiting) return;
+      if (this.now() >= renewMs || (await this.post<{ taken: boolean }>('standby', {})).taken) await again();
+      arm();
+    };
+    const arm = () => {
+      if (this.alive && this.isWaiting) this.stack.clock.at(this.now() + claimEveryMs, () => this.background(ask));
+    };
+    this.listen(bell.queueUrl, again, () => !this.isWaiting);
+    arm();
+  }
+
+  private async work(enrolment: EnrollAnswer): Promise<void> {
+    this.enrolment = enrolment;
+    this.isWaiting = false;
+    this.agentId = enrolment.agent.id;
     this.workspace = new SimulatedWorkspace({
       enrolment: () => this.enrolment!,
       aws: this.stack.aws,
@@ -199,7 +203,10 @@ export class SimulatedShim implements RunningContainer {
     this.idleSinceMs = this.now();
     this.renewMs = this.now() + renewEveryMs;
     await this.claim();
-    this.listen();
+    const onRing = async () => {
+      if (!this.stopping) await this.claim();
+    };
+    this.listen(enrolment.bell.queueUrl, onRing, () => false);
   }
 
   private async claim(): Promise<void> {
@@ -357,13 +364,7 @@ export class SimulatedShim implements RunningContainer {
 
   private async renew(): Promise<void> {
     this.renewMs = this.now() + renewEveryMs;
-    const renewed = await this.post<CredentialsAnswer>('credentials', { nonce: this.nonce });
-    this.enrolment = { ...this.enrolment!, ...renewed };
-    this.api.token = renewed.token;
-  }
-
-  private get nonce(): string {
-    return Buffer.alloc(32, this.runtimeId).toString('base64');
+    this.enrolment = { ...this.enrolment!, ...(await this.identity.renew()) };
   }
 
   private async beat(attempt: Attempt): Promise<void> {
@@ -380,14 +381,14 @@ export class SimulatedShim implements RunningContainer {
   }
 
   /** Long polls; not counted as activity, like any wait. */
-  private listen(): void {
+  private listen(QueueUrl: string, onRing: () => Promise<void>, isOver: () => boolean): void {
+    const bell = this.identity.bell();
     const poll = async () => {
-      while (this.alive && !this.deaf && !this.mute) {
-        const QueueUrl = this.enrolment!.bell.queueUrl;
-        const answer = await this.bell!.send(
+      while (this.alive && !this.deaf && !this.mute && !isOver()) {
+        const answer = await bell.send(
           new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MaxNumberOfMessages: 10 }),
         );
-        if (answer.Messages?.length && this.alive && !this.mute && !this.stopping) this.background(() => this.claim());
+        if (answer.Messages?.length && this.alive && !this.mute) this.background(onRing);
       }
     };
     // The queue is gone when the runtime has ended.

@@ -1,8 +1,11 @@
 import { start } from '../../domain/agent-launch.ts';
 import { rearm } from '../../domain/agent-transition.ts';
 import { newId } from '../../domain/id.ts';
+import { launchParameters } from '../pool/launch-parameters.ts';
+import { takeStandby } from '../pool/takeover.ts';
 import type { Runtime } from '../ports.ts';
-import { settingsOf } from '../settings.ts';
+import { takeoverDeadlineMs } from './starting.ts';
+
 import type { Sight, Step } from './step.ts';
 
 /** A paused agent starts when there is work for it, unless it is held or backing off. */
@@ -12,10 +15,21 @@ export async function stepPaused(sight: Sight): Promise<Step> {
   if (agent.held) return look(sight, queue.expiryMs);
   if (!queue.ready && !agent.wanted) return look(sight, queue.nextMs);
   if (agent.notBeforeMs !== undefined && agent.notBeforeMs > nowMs) return look(sight, agent.notBeforeMs);
+  const reason = queue.ready ? `task ${queue.ready.id} is waiting` : 'start requested';
+  const standby = await takeStandby(sight.deps, agent, nowMs);
+  if (standby) {
+    return {
+      decision: start(agent, standby.id, reason, nowMs, true),
+      effects: [
+        { type: 'ring', runtimeId: standby.id },
+        { type: 'nudge_pool', template: agent.template },
+        { type: 'timer', atMs: nowMs + takeoverDeadlineMs },
+      ],
+    };
+  }
   const runtime = await freeze(sight);
   // The row first: an agent must never point to a runtime that nobody can launch.
   await sight.deps.runtimes.create(runtime);
-  const reason = queue.ready ? `task ${queue.ready.id} is waiting` : 'start requested';
   return {
     decision: start(agent, runtime.id, reason, nowMs),
     effects: [{ type: 'request_launch', runtimeId: runtime.id }],
@@ -33,7 +47,6 @@ function look({ agent }: Sight, atMs: number | undefined): Step {
 async function freeze({ deps, agent, nowMs }: Sight): Promise<Runtime> {
   const version = await deps.templates.get(agent.tenant, agent.template, agent.templateVersion);
   if (!version) throw new Error(`Version ${agent.templateVersion} of the template ${agent.template} is gone.`);
-  const settings = await settingsOf(deps, agent);
   return {
     id: newId('runtime', nowMs, deps.random, agent.id),
     agentId: agent.id,
@@ -41,10 +54,7 @@ async function freeze({ deps, agent, nowMs }: Sight): Promise<Runtime> {
     createdMs: nowMs,
     templateVersion: agent.templateVersion,
     overrides: agent.overrides,
-    taskDefinitionArn: version.taskDefinitionArn,
-    taskRoleArn: version.taskRoleArn,
-    capacity: settings.capacity,
-    stopTimeoutSeconds: settings.stopTimeoutSeconds,
+    ...launchParameters(version),
     status: 'intended',
   };
 }

@@ -59,9 +59,10 @@ async function turn(deps: Deps, agent: Agent, by: Cause): Promise<boolean> {
 }
 
 async function carryOut(deps: Deps, agent: Agent, step: Step, by: Cause): Promise<void> {
-  await act(deps, agent, step.cleanups ?? []);
+  const head = agentHead(agent.tenant, agent.id);
+  await act(deps, head, step.cleanups ?? []);
   if (step.decision) await commitAgent(deps, agent, step.decision, by);
-  await act(deps, agent, step.effects ?? []);
+  await act(deps, head, step.effects ?? []);
 }
 
 /** It starts nothing by itself; only what expires is looked after. */

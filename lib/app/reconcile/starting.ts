@@ -2,12 +2,14 @@ import { intentResendMs, launchDeadline, launchFailed } from '../../domain/agent
 import { rearm } from '../../domain/agent-transition.ts';
 import type { Runtime } from '../ports.ts';
 import { describeStop, isOfCloud, probe } from './probe.ts';
-import type { Sight, Step } from './step.ts';
+import type { Effect, Sight, Step } from './step.ts';
 
 /** The longest that a launch is waited for while ECS shows that its image is still being pulled. */
 const longestPullMs = 30 * 60_000;
 /** SQS drops a copy of an intent that it still remembers (aws-facts 2), so sending again costs little. */
 const resendEveryMs = 60_000;
+/** A standby that an agent took over enrols within this time. */
+export const takeoverDeadlineMs = 60_000;
 /** RunTask's answer was lost: ECS shows the task within this time. */
 const settleMs = 30_000;
 
@@ -18,15 +20,31 @@ export async function stepStarting(sight: Sight): Promise<Step> {
   const seen = runtime.observed;
   if (seen?.executionStopped) {
     return {
-      decision: launchFailed(agent, describeStop(seen), isOfCloud(seen), nowMs),
+      // A standby that dies was none of its doing.
+      decision: launchFailed(agent, describeStop(seen), runtime.pool !== undefined || isOfCloud(seen), nowMs),
       effects: [{ type: 'delete_bell', runtimeId: runtime.id }],
       again: true,
     };
   }
+  if (runtime.takenMs !== undefined) return stepTakenOver(sight, runtime, runtime.takenMs);
   if (runtime.launchedMs !== undefined) return stepLaunched(sight, runtime, runtime.launchedMs);
   if (runtime.attemptedMs !== undefined && nowMs - runtime.attemptedMs >= settleMs)
     return stepAttempted(sight, runtime, runtime.attemptedMs);
   return stepIntended(sight, runtime);
+}
+
+/** A standby has heard its bell, or asks within 30 s whose it is. One that does neither is let go of. */
+function stepTakenOver({ agent, nowMs }: Sight, runtime: Runtime, takenMs: number): Step {
+  const deadlineMs = takenMs + takeoverDeadlineMs;
+  const isGone = runtime.status === 'ended' || runtime.dismissedMs !== undefined;
+  if (isGone || nowMs >= deadlineMs) {
+    const reason = isGone
+      ? 'the standby that it took over had ended'
+      : `the standby that it took over did not answer within ${takeoverDeadlineMs / 1000} s`;
+    return { decision: launchFailed(agent, reason, true, nowMs), again: true };
+  }
+  const effects: Effect[] = [{ type: 'ring', runtimeId: runtime.id }];
+  return agent.dueAtMs === deadlineMs ? { effects } : { decision: rearm(agent, { dueAtMs: deadlineMs }), effects };
 }
 
 /** Still in the queue, or lost before it got there. */

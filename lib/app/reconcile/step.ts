@@ -1,4 +1,5 @@
 import type { Agent, AgentDecision } from '../../domain/agent.ts';
+import { type HeadRef, poolHead } from '../../domain/head.ts';
 import type { LiveTask, QueuedTask } from '../../domain/task.ts';
 import type { Cause } from '../commit.ts';
 import type { Deps } from '../deps.ts';
@@ -11,6 +12,8 @@ export type Effect =
   | { type: 'stop_task'; taskArn: string; reason: string }
   | { type: 'delete_bell'; runtimeId: string }
   | { type: 'end_runtime'; runtimeId: string }
+  /** A standby was taken over: the pool refills. */
+  | { type: 'nudge_pool'; template: string }
   /** A nudge to the second, besides the due time that the sweep looks at. */
   | { type: 'timer'; atMs: number };
 
@@ -55,12 +58,12 @@ export function earliest(...timesMs: (number | undefined)[]): number | undefined
   return known.length ? Math.min(...known) : undefined;
 }
 
-export async function act(deps: Deps, agent: Agent, effects: Effect[]): Promise<void> {
-  const { tenant, id } = agent;
+export async function act(deps: Deps, head: HeadRef, effects: readonly Effect[]): Promise<void> {
+  const { tenant } = head;
   for (const effect of effects) {
     switch (effect.type) {
       case 'request_launch':
-        await deps.queues.requestLaunch(tenant, id, effect.runtimeId);
+        await deps.queues.requestLaunch(head, effect.runtimeId);
         break;
       case 'ring':
         await deps.queues.ring(effect.runtimeId);
@@ -75,7 +78,11 @@ export async function act(deps: Deps, agent: Agent, effects: Effect[]): Promise<
         await deps.runtimes.ended(tenant, effect.runtimeId);
         break;
       case 'timer':
-        await deps.queues.nudgeAt({ tenant, kind: 'agent', id }, effect.atMs, deps.now());
+        await deps.queues.nudgeAt(head, effect.atMs, deps.now());
+        break;
+      case 'nudge_pool':
+        // By way of the timers: dispatch never sends to its own queue.
+        await deps.queues.nudgeAt(poolHead(tenant, effect.template), deps.now(), deps.now());
         break;
       default:
         effect satisfies never;

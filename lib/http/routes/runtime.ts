@@ -17,8 +17,18 @@ export const enroll = contract({
   path: '/v1/runtime/enroll',
   summary: 'Prove to be the container that was launched; get a token, credentials and the configuration',
   body: schemas.enrollBody,
-  answer: schemas.enrollAnswer,
+  answer: z.union([schemas.enrollAnswer, schemas.standbyAnswer]),
   errors: ['identity_refused', 'runtime_replaced'],
+});
+
+export const askStandby = contract({
+  ...base,
+  id: 'askStandby',
+  path: '/v1/runtime/standby',
+  summary: 'Ask, as a standby, whether an agent has taken it over',
+  body: z.strictObject({}),
+  answer: schemas.askStandbyAnswer,
+  errors: ['runtime_replaced'],
 });
 
 export const claim = contract({

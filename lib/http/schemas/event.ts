@@ -10,13 +10,14 @@ export const actor = z
 export const event = z
   .object({
     id: id('event'),
-    seq: z.int().describe('Gapless and rising within the agent, run or schedule that it is of'),
+    seq: z.int().describe('Gapless and rising within the agent, run, schedule or pool that it is of'),
     type: z.string().meta({ examples: ['task.succeeded'] }),
     time: timestamp,
     agentId: id('agent').nullable(),
     taskId: id('task').nullable(),
     runId: id('run').nullable(),
     schedule: z.string().nullable().describe('Name of the schedule that it is of'),
+    pool: z.string().nullable().describe('Name of the template whose warm pool it is of'),
     actor,
     cause: z.string().nullable().describe('The event or the request that brought this about'),
     data: z.record(z.string(), z.unknown()),

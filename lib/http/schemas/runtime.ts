@@ -29,7 +29,7 @@ const headerValue = z
 export const enrollBody = z
   .strictObject({
     runtimeId: id('runtime'),
-    agentId: id('agent'),
+    agentId: id('agent').optional().describe('Left out by a standby, which does not know whose it is'),
     tenant,
     nonce,
     identity: z.strictObject({
@@ -81,6 +81,22 @@ export const enrollAnswer = z
     maxInlineBytes: z.int(),
   })
   .meta({ id: 'EnrollAnswer' });
+
+/** What a standby gets until an agent has taken it over: a token and credentials for nothing but to wait. */
+export const standbyAnswer = z
+  .object({
+    standby: z.literal(true),
+    token: z.string(),
+    tokenExpiresAt: timestamp,
+    runtime: z.object({ id: id('runtime') }),
+    credentials: awsCredentials,
+    bell: z.object({ queueUrl: z.string() }),
+  })
+  .meta({ id: 'StandbyAnswer' });
+
+export const askStandbyAnswer = z
+  .object({ taken: z.boolean().describe('An agent has taken it over: enrol again') })
+  .meta({ id: 'AskStandbyAnswer' });
 
 const fenced = z.strictObject({ taskId: id('task'), fence });
 
@@ -226,6 +242,7 @@ export const stopAnswer = z.object({ stop: z.boolean(), instructions }).meta({ i
 
 export type EnrollRequest = z.input<typeof enrollBody>;
 export type EnrollAnswer = z.output<typeof enrollAnswer>;
+export type StandbyAnswer = z.output<typeof standbyAnswer>;
 export type RuntimeConfig = z.output<typeof runtimeConfig>;
 export type AwsCredentials = z.output<typeof awsCredentials>;
 export type ClaimRequest = z.input<typeof claimBody>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { driver } from './driver.ts';
 import { env, secrets } from './environment.ts';
-import { integer, labels, line, number, refuseUnbuilt, rule, show, timestamp } from './field.ts';
+import { integer, labels, line, number, rule, show, timestamp } from './field.ts';
 import { templateName } from './id.ts';
 
 /** Memory in MiB that Fargate offers for each size of CPU (1024 units are one vCPU): from, to, step. */
@@ -127,7 +127,7 @@ const specShape = {
   concurrency: runFields.concurrency.default(1),
   task: taskPolicy.prefault({}),
   workspace: workspacePolicy.prefault({}),
-  warmPool: integer(0, 100).default(0).describe('Only 0 is supported yet'),
+  warmPool: integer(0, 100).default(0).describe('Started runtimes that wait to be taken over by waking agents'),
   labels: labels.default({}),
 };
 
@@ -149,11 +149,6 @@ export const templateSpec = z
         message: `${show(name)} is in env too; keep one of them.`,
       });
     }
-    if (spec.warmPool > 0) {
-      refuseUnbuilt(context, `Received ${spec.warmPool}; warm pools are not supported yet, only 0 is allowed.`, [
-        'warmPool',
-      ]);
-    }
   })
   .meta({ id: 'TemplateSpec' });
 
@@ -165,9 +160,25 @@ function stepText(cpu: FargateCpu): string {
 export type TemplateSpec = z.output<typeof templateSpec>;
 export type TemplateSpecInput = z.input<typeof templateSpec>;
 
+/** How full the warm pool of a template is. */
+const poolState = z
+  .object({
+    wanted: z.int(),
+    ready: z.int().describe('Standbys that an agent can take over now'),
+    starting: z.int().describe('Standbys that have been launched and are not up yet'),
+    reason: z.string().nullable().describe('Why it is not full, as a sentence'),
+  })
+  .meta({ id: 'Pool' });
+
 /** One version of a template. */
 export const template = z
-  .object({ name: templateName, version: z.int().min(1), ...specShape, createdAt: timestamp })
+  .object({
+    name: templateName,
+    version: z.int().min(1),
+    ...specShape,
+    pool: poolState.optional().describe('Only where one template is read, and wants a warm pool'),
+    createdAt: timestamp,
+  })
   .meta({ id: 'Template' });
 
 export type Template = z.output<typeof template>;

@@ -203,6 +203,16 @@ export class Cloud {
     return { status: 200, body: { status: 'ok', instructions: this.instructions(slots) } };
   }
 
+  /** What a runtime that no agent has yet gets for its enrolment. */
+  standby() {
+    return {
+      ...this.#credentials(),
+      standby: true,
+      runtime: { id: runtimeId },
+      bell: { queueUrl: `${this.url}/000000000000/bell` },
+    };
+  }
+
   #enrolment() {
     return {
       ...this.#credentials(),

@@ -257,12 +257,10 @@ describe('labels', () => {
   });
 });
 
-describe('what is not built', () => {
-  test('is refused as not_supported, not as unknown', () => {
-    expect(refused({ warmPool: 2 })).toEqual({
-      code: 'not_supported',
-      issues: ['warmPool: Received 2; warm pools are not supported yet, only 0 is allowed.'],
-    });
+describe('a warm pool', () => {
+  test('has up to a hundred standbys', () => {
+    expect(refused({ warmPool: 100 }).issues).toEqual([]);
+    expect(refused({ warmPool: 101 }).issues).toEqual(['warmPool: Received 101; an integer from 0 to 100 is allowed.']);
   });
 });
 

@@ -62,9 +62,9 @@ export function batchGetItem(tables: Tables, input: BatchGetInput, meter: Meter)
 }
 
 function prepareReads(name: string, table: Table, request: KeysInput) {
-  const bindings = new Bindings(request.ExpressionAttributeNames, undefined);
+  const bindings = new Bindings(request, ['ProjectionExpression']);
   const paths = bindings.projection(request.ProjectionExpression);
-  bindings.finish(['ProjectionExpression']);
+  bindings.finish(table.definition);
   const keys = request.Keys.map((key) => keyParameter(table, key));
   refuseDuplicates(keys.map((key) => table.keyOf(key)));
   return { name, table, request, keys, paths };

@@ -4,6 +4,7 @@ import { expressionError } from './lexer.ts';
 import { refuseOverlaps } from './overlap.ts';
 import { conditionOf, projectionOf, updateOf } from './parsed.ts';
 import { checkedNames, checkedValues, refuseUnused } from './placeholders.ts';
+import { keyNames, type Schema } from './schema.ts';
 import type {
   Condition,
   ConditionSyntax,
@@ -44,32 +45,38 @@ const longTypeNames: Record<TypeName, string> = {
   M: 'MAP',
 };
 
+/** What a request says about its expressions, by their names. */
+export type ExpressionInput = { [Kind in ExpressionKind]?: string } & {
+  ExpressionAttributeNames?: Record<string, string>;
+  /** Not yet checked. */
+  ExpressionAttributeValues?: Record<string, unknown>;
+};
+
 /** The expressions of one request. Each is given as its text, or undefined when the request has none. */
 export class Bindings {
   private readonly names: Record<string, string> | undefined;
   private readonly values: Record<string, AttributeValue> | undefined;
   private readonly usedNames = new Set<string>();
   private readonly usedValues = new Set<string>();
-  private expressions = 0;
-  /** Expressions that can hold values. */
-  private conditionsOrUpdates = 0;
+  private readonly paths: Path[] = [];
   private kind: ExpressionKind = 'ConditionExpression';
 
-  /** @param names ExpressionAttributeNames @param values ExpressionAttributeValues, not yet checked */
-  constructor(names: Record<string, string> | undefined, values: Record<string, unknown> | undefined) {
-    this.names = names && checkedNames(names);
-    this.values = values && checkedValues(values);
+  /** @param possible the expressions that such a request can have */
+  constructor(input: ExpressionInput, possible: readonly ExpressionKind[]) {
+    refuseWithoutExpression(input, possible);
+    this.names = input.ExpressionAttributeNames && checkedNames(input.ExpressionAttributeNames);
+    this.values = input.ExpressionAttributeValues && checkedValues(input.ExpressionAttributeValues);
   }
 
   condition(kind: ExpressionKind, source: string | undefined): Condition | undefined {
     if (source === undefined) return undefined;
-    this.enter(kind);
+    this.kind = kind;
     return this.bindCondition(conditionOf(kind, source));
   }
 
   update(source: string | undefined): UpdateAction[] | undefined {
     if (source === undefined) return undefined;
-    this.enter('UpdateExpression');
+    this.kind = 'UpdateExpression';
     const actions = updateOf('UpdateExpression', source).map((action) => this.bindAction(action));
     refuseOverlaps(
       'UpdateExpression',
@@ -80,27 +87,24 @@ export class Bindings {
 
   projection(source: string | undefined): Path[] | undefined {
     if (source === undefined) return undefined;
-    this.enter('ProjectionExpression');
+    this.kind = 'ProjectionExpression';
     const paths = projectionOf('ProjectionExpression', source).map((parts) => this.path(parts));
     refuseOverlaps('ProjectionExpression', paths);
     return paths;
   }
 
-  /** Refuses names and values that no expression uses. @param absent the expressions that the request could have had */
-  finish(absent: readonly ExpressionKind[]): void {
-    const why = 'can only be specified when using expressions';
-    const detail = `${absent.join(' and ')} ${absent.length > 1 ? 'are' : 'is'} null`;
-    if (this.names && this.expressions === 0) throw validationError(`ExpressionAttributeNames ${why}`);
-    if (this.values && this.conditionsOrUpdates === 0)
-      throw validationError(`ExpressionAttributeValues ${why}: ${detail}`);
+  /** Refuses names and values that no expression uses, and paths into keys, which are scalars. */
+  finish(schema: Schema): void {
     refuseUnused('ExpressionAttributeNames', this.names, this.usedNames);
     refuseUnused('ExpressionAttributeValues', this.values, this.usedValues);
-  }
-
-  private enter(kind: ExpressionKind): void {
-    this.kind = kind;
-    this.expressions += 1;
-    if (kind !== 'ProjectionExpression') this.conditionsOrUpdates += 1;
+    const keys = keyNames(schema.keys);
+    for (const path of this.paths) {
+      const name = String(path[0]);
+      if (path.length > 1 && Object.hasOwn(schema.types, name))
+        throw validationError(
+          `Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: ${keys.includes(name) ? 'Key' : 'IndexKey'}: ${name}`,
+        );
+    }
   }
 
   private error(detail: string) {
@@ -110,7 +114,7 @@ export class Bindings {
   private path(parts: PathPart[]): Path {
     if (parts.length > maxPathDepth)
       throw this.error(`The document path has too many nesting levels; nesting levels: ${parts.length}`);
-    return parts.map((part) => {
+    const path = parts.map((part) => {
       if ('name' in part) return part.name;
       if ('index' in part) return part.index;
       const name = this.names?.[part.placeholder];
@@ -121,6 +125,8 @@ export class Bindings {
       this.usedNames.add(part.placeholder);
       return name;
     });
+    this.paths.push(path);
+    return path;
   }
 
   private value(placeholder: string): AttributeValue {
@@ -316,4 +322,15 @@ function knownType(operand: Operand): TypeName | undefined {
   if (operand.kind === 'call' && operand.name === 'size') return 'N';
   if (operand.kind === 'call' && operand.name === 'list_append') return 'L';
   return undefined;
+}
+
+function refuseWithoutExpression(input: ExpressionInput, possible: readonly ExpressionKind[]): void {
+  const why = 'can only be specified when using expressions';
+  const absent = (kinds: readonly ExpressionKind[]) => kinds.every((kind) => input[kind] === undefined);
+  if (input.ExpressionAttributeNames && absent(possible)) throw validationError(`ExpressionAttributeNames ${why}`);
+  const holding = possible.filter((kind) => kind !== 'ProjectionExpression');
+  if (input.ExpressionAttributeValues && absent(holding))
+    throw validationError(
+      `ExpressionAttributeValues ${why}: ${holding.join(' and ')} ${holding.length > 1 ? 'are' : 'is'} null`,
+    );
 }

@@ -40,10 +40,11 @@ function operandValue(operand: Operand, item: Item): AttributeValue | undefined 
   throw new Error('A condition has no arithmetic.');
 }
 
-/** The result of `size(…)`: characters of a string, bytes of a binary, elements of anything that has elements. */
+/** The result of `size(…)`: UTF-16 units of a string, bytes of a binary, elements of anything that has elements. */
 function sizeOf(value: AttributeValue | undefined): AttributeValue | undefined {
   if (!value) return undefined;
-  if (value.S !== undefined || value.B !== undefined) return { N: String(valueSize(value)) };
+  if (value.S !== undefined) return { N: String(value.S.length) };
+  if (value.B !== undefined) return { N: String(valueSize(value)) };
   const elements = value.L ?? value.SS ?? value.NS ?? value.BS ?? (value.M && Object.keys(value.M));
   return elements && { N: String(elements.length) };
 }

@@ -100,9 +100,9 @@ interface GetInput {
 
 export function getItem(tables: Tables, input: GetInput, meter: Meter): unknown {
   const table = tables.get(input.TableName);
-  const bindings = new Bindings(input.ExpressionAttributeNames, undefined);
+  const bindings = new Bindings(input, ['ProjectionExpression']);
   const paths = bindings.projection(input.ProjectionExpression);
-  bindings.finish(['ProjectionExpression']);
+  bindings.finish(table.definition);
   const item = table.get(table.keyOf(keyParameter(table, input.Key)));
   const consumption = new Consumption('read');
   consumption.add(table.name, readUnits(item ? itemSize(item) : 0, input.ConsistentRead ?? false));

@@ -1,7 +1,7 @@
 /** KeyConditionExpression: one partition, and a range of its sort keys. */
 import { invalidValue, validationError } from './errors.ts';
 import { partitionText, type SortRange, sortText, type Walk } from './rows.ts';
-import type { KeySchema } from './schema.ts';
+import { checkKeySize, type KeySchema } from './schema.ts';
 import type { ComparisonOperator, Condition, Operand } from './syntax.ts';
 import { type AttributeValue, type KeyType, typeOf } from './value.ts';
 
@@ -18,6 +18,7 @@ export function keyRange(
   condition: Condition,
   keys: KeySchema,
   types: Record<string, KeyType>,
+  isIndex: boolean,
 ): NonNullable<Walk['partition']> {
   const parts = partsOf(condition);
   const attributes = parts.map((part) => part.attribute);
@@ -34,7 +35,8 @@ export function keyRange(
         : `Query condition missed key schema element: ${keys.sort}`,
     );
   if (partition.operator !== '=') throw validationError('Query key condition not supported');
-  for (const part of parts) checkTypes(part, types[part.attribute]!);
+  for (const part of parts) checkValues(part, types[part.attribute]!);
+  if (!isIndex) for (const part of parts) for (const value of part.values) checkKeySize(value, part === partition);
   return { value: partitionText(partition.values[0]!), range: other ? rangeOf(other) : everything };
 }
 
@@ -93,7 +95,7 @@ function unsupportedOperator(operator: string) {
   return validationError(`Invalid operator used in KeyConditionExpression: ${operator}`);
 }
 
-function checkTypes(part: Part, type: KeyType): void {
+function checkValues(part: Part, type: KeyType): void {
   for (const value of part.values) {
     if (typeOf(value) !== type || (part.operator === 'begins_with' && type === 'N'))
       throw invalidValue('Condition parameter type does not match schema type');

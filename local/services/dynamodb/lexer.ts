@@ -14,7 +14,7 @@ const shapes: readonly [Token['kind'], RegExp][] = [
   ['nameRef', /#[A-Za-z0-9_]+/y],
   ['valueRef', /:[A-Za-z0-9_]+/y],
   ['symbol', /<=|>=|<>|[=<>(),.[\]+-]/y],
-  ['number', /[0-9]+/y],
+  ['number', /0|[1-9][0-9]*/y],
   ['unknown', /./suy],
 ];
 const space = /\s*/y;

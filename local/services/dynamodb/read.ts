@@ -48,13 +48,15 @@ export function query(tables: Tables, input: QueryInput, meter: Meter): unknown 
     throw validationError(
       'Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.',
     );
-  const bindings = new Bindings(input.ExpressionAttributeNames, input.ExpressionAttributeValues);
+  const bindings = new Bindings(input, ['KeyConditionExpression', 'FilterExpression', 'ProjectionExpression']);
   const filter = filterOf(bindings, input);
   const condition = bindings.condition('KeyConditionExpression', input.KeyConditionExpression)!;
-  bindings.finish([]);
-  checkSelection(source, input, filter);
+  bindings.finish(source.table.definition);
   refuseKeysInFilter(source, filter.condition);
-  const partition = keyRange(condition, source.rows.keys, source.table.definition.types);
+  refuseUnprojectedFilter(source, filter);
+  checkSelection(source, input, filter);
+  const isIndex = source.index !== undefined;
+  const partition = keyRange(condition, source.rows.keys, source.table.definition.types, isIndex);
   const after = startOf(source, input);
   if (after && after.partition !== partition.value)
     throw validationError('The provided starting key is outside query boundaries based on provided conditions');
@@ -71,9 +73,9 @@ export function query(tables: Tables, input: QueryInput, meter: Meter): unknown 
 
 export function scan(tables: Tables, input: ScanInput, meter: Meter): unknown {
   const source = sourceOf(tables, input);
-  const bindings = new Bindings(input.ExpressionAttributeNames, input.ExpressionAttributeValues);
+  const bindings = new Bindings(input, ['FilterExpression', 'ProjectionExpression']);
   const filter = filterOf(bindings, input);
-  bindings.finish(['FilterExpression']);
+  bindings.finish(source.table.definition);
   checkSelection(source, input, filter);
   const segment = segmentOf(input);
   const after = startOf(source, input);
@@ -127,7 +129,7 @@ function filterOf(bindings: Bindings, input: ReadInput): Filter {
   return { condition: bindings.condition('FilterExpression', input.FilterExpression), paths };
 }
 
-function checkSelection({ index }: Source, input: ReadInput, { paths, condition }: Filter): void {
+function checkSelection({ index }: Source, input: ReadInput, { paths }: Filter): void {
   const select = input.Select;
   if (paths && select !== undefined && select !== 'SPECIFIC_ATTRIBUTES')
     throw validationError(
@@ -149,12 +151,15 @@ function checkSelection({ index }: Source, input: ReadInput, { paths, condition 
     .map((path) => String(path[0]))
     .filter((attributeName) => !index.projects(attributeName));
   if (missing.length > 0) throw invalidValue(`Global secondary index ${name} does not project [${missing.join(', ')}]`);
-  const unseen = [...(condition ? attributesOf(condition) : [])].filter(
-    (attributeName) => !index.projects(attributeName),
-  );
+}
+
+/** A query's filter sees only what the index projects; a scan's finds nothing where there is nothing. */
+function refuseUnprojectedFilter({ index }: Source, { condition }: Filter): void {
+  if (!index || !condition) return;
+  const unseen = [...attributesOf(condition)].filter((attributeName) => !index.projects(attributeName));
   if (unseen.length > 0)
     throw invalidValue(
-      `Secondary index ${name} does not project one or more filter attributes: [${unseen.join(', ')}]`,
+      `Secondary index ${index.definition.name} does not project one or more filter attributes: [${unseen.join(', ')}]`,
     );
 }
 

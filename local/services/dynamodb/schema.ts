@@ -134,11 +134,16 @@ function checkKeyContent(schema: Schema, item: Item): void {
       throw validationError(
         `One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty ${emptyType(value)} value. Key: ${name}`,
       );
-    if (name === schema.keys.partition && valueSize(value) > maxPartitionBytes)
-      throw invalidValue(`Size of hashkey has exceeded the maximum size limit of${maxPartitionBytes} bytes`);
-    if (name === schema.keys.sort && valueSize(value) > maxSortBytes)
-      throw invalidValue(`Aggregated size of all range keys has exceeded the size limit of ${maxSortBytes} bytes`);
+    checkKeySize(value, name === schema.keys.partition);
   }
+}
+
+/** @throws ValidationException for a partition key over 2,048 bytes or a sort key over 1,024 */
+export function checkKeySize(value: AttributeValue, isPartition: boolean): void {
+  if (isPartition && valueSize(value) > maxPartitionBytes)
+    throw invalidValue(`Size of hashkey has exceeded the maximum size limit of${maxPartitionBytes} bytes`);
+  if (!isPartition && valueSize(value) > maxSortBytes)
+    throw invalidValue(`Aggregated size of all range keys has exceeded the size limit of ${maxSortBytes} bytes`);
 }
 
 /** Index keys may be missing (the index is sparse then), but not of another type, empty or too long. */
@@ -159,13 +164,7 @@ export function checkIndexKeys(schema: Schema, item: Item, isUpdate: boolean): v
         throw validationError(
           `One or more parameter values are not valid. ${emptyReason} The AttributeValue for a key attribute cannot contain an empty ${emptyType(value)} value.${isUpdate ? '' : ` IndexName: ${indexName}, IndexKey: ${name}`}`,
         );
-      const limit = name === keys.partition ? maxPartitionBytes : maxSortBytes;
-      if (valueSize(value) > limit)
-        throw invalidValue(
-          name === keys.partition
-            ? `Size of hashkey has exceeded the maximum size limit of${limit} bytes`
-            : `Aggregated size of all range keys has exceeded the size limit of ${limit} bytes`,
-        );
+      checkKeySize(value, name === keys.partition);
     }
   }
 }

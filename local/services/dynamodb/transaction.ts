@@ -6,7 +6,7 @@ import type { StoredMap } from '../../store.ts';
 import { Bindings } from './bindings.ts';
 import { type ConsumedCapacityMode, Consumption } from './capacity.ts';
 import { project } from './document.ts';
-import { ConditionFailed, InvalidItem, validationError } from './errors.ts';
+import { ConditionFailed, checkingItem, InvalidItem, validationError } from './errors.ts';
 import type { Meter } from './items.ts';
 import { itemSize, readUnits } from './size.ts';
 import type { Path } from './syntax.ts';
@@ -51,6 +51,12 @@ interface Reason {
   Item?: Item;
 }
 
+interface Read {
+  table: Table;
+  key: string;
+  paths: Path[] | undefined;
+}
+
 /** How long a request with the same token has no second effect. */
 const tokenMs = 10 * 60_000;
 const maxBytes = 4 * 1024 * 1024;
@@ -72,7 +78,7 @@ export class Transactions {
     const token = input.ClientRequestToken;
     // Taken now, since reading the request brings its values into their normal form.
     const request = token === undefined ? '' : digest(input.TransactItems);
-    const prepared = input.TransactItems.map((item) => this.prepareOrReason(item));
+    const prepared = input.TransactItems.map((item) => orReason(() => this.prepare(item)));
     const writes = prepared.filter((one) => 'table' in one);
     const keys = writes.map((write) => `${write.table.name}/${write.key}`);
     if (new Set(keys).size < keys.length)
@@ -90,13 +96,10 @@ export class Transactions {
   }
 
   get(input: TransactGetInput, meter: Meter): unknown {
-    const reads = input.TransactItems.map(({ Get: get }) => {
-      const table = this.tables.get(get.TableName);
-      const bindings = new Bindings(get.ExpressionAttributeNames, undefined);
-      const paths = bindings.projection(get.ProjectionExpression);
-      bindings.finish(['ProjectionExpression']);
-      return { table, key: table.keyOf(keyParameter(table, get.Key)), paths };
-    });
+    const prepared = input.TransactItems.map(({ Get: get }) => orReason(() => this.prepareRead(get)));
+    const reads = prepared.filter((one) => 'table' in one);
+    if (reads.length < prepared.length)
+      throw cancelled(prepared.map((one) => ('table' in one ? { Code: 'None' } : one)));
     const keys = reads.map(({ table, key }) => `${table.name}/${key}`);
     if (new Set(keys).size < keys.length)
       throw validationError('Transaction request cannot include multiple operations on one item');
@@ -106,13 +109,12 @@ export class Transactions {
     return { Responses: responses, ...capacitiesOf(consumption, input) };
   }
 
-  private prepareOrReason(item: TransactWriteInput['TransactItems'][number]): Write | Reason {
-    try {
-      return this.prepare(item);
-    } catch (error) {
-      if (error instanceof InvalidItem) return { Code: 'ValidationError', Message: error.message };
-      throw error;
-    }
+  private prepareRead(get: TransactGetInput['TransactItems'][number]['Get']): Read {
+    const table = this.tables.get(get.TableName);
+    const bindings = new Bindings(get, ['ProjectionExpression']);
+    const paths = bindings.projection(get.ProjectionExpression);
+    bindings.finish(table.definition);
+    return { table, key: table.keyOf(checkingItem(() => keyParameter(table, get.Key))), paths };
   }
 
   private prepare(item: TransactWriteInput['TransactItems'][number]): Write {
@@ -174,13 +176,28 @@ function decideAll(prepared: (Write | Reason)[], meter: Meter): Outcome[] {
   for (const { table, key } of writes)
     consumption.add(table.name, unitsOf(table.get(key), undefined) * transactionFactor);
   meter(consumption);
+  throw cancelled(reasons);
+}
+
+/** @param reasons one for each action of the transaction */
+function cancelled(reasons: Reason[]): AwsError {
   const codes = reasons.map((reason) => reason.Code).join(', ');
-  throw new AwsError(
+  return new AwsError(
     'TransactionCanceledException',
     `Transaction cancelled, please refer cancellation reasons for specific reasons [${codes}]`,
     400,
     { CancellationReasons: reasons },
   );
+}
+
+/** What an action is, or why a key or an item of it cancels the transaction. */
+function orReason<T>(prepare: () => T): T | Reason {
+  try {
+    return prepare();
+  } catch (error) {
+    if (error instanceof InvalidItem) return { Code: 'ValidationError', Message: error.message };
+    throw error;
+  }
 }
 
 function decide(write: Write): Outcome | Reason {
@@ -195,7 +212,7 @@ function decide(write: Write): Outcome | Reason {
   }
 }
 
-function readOne(read: { table: Table; key: string; paths: Path[] | undefined }, consumption: Consumption): unknown {
+function readOne(read: Read, consumption: Consumption): unknown {
   const { table, key, paths } = read;
   const item = table.get(key);
   consumption.add(table.name, readUnits(item ? itemSize(item) : 0, true) * transactionFactor);

@@ -46,9 +46,9 @@ export function prepareWrite(
   table: Table,
   input: PutInput | KeyInput,
 ): Write {
-  const bindings = new Bindings(input.ExpressionAttributeNames, input.ExpressionAttributeValues);
+  const bindings = new Bindings(input, ['ConditionExpression']);
   const condition = bindings.condition('ConditionExpression', input.ConditionExpression);
-  bindings.finish(['ConditionExpression']);
+  bindings.finish(table.definition);
   const returnsItemOnFailure = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
   const shared = { table, paths: [], condition, returnsItemOnFailure };
   if ('Item' in input) {
@@ -61,10 +61,10 @@ export function prepareWrite(
 }
 
 export function prepareUpdate(table: Table, input: UpdateInput): Write {
-  const bindings = new Bindings(input.ExpressionAttributeNames, input.ExpressionAttributeValues);
+  const bindings = new Bindings(input, ['UpdateExpression', 'ConditionExpression']);
   const actions = bindings.update(input.UpdateExpression) ?? [];
   const condition = bindings.condition('ConditionExpression', input.ConditionExpression);
-  bindings.finish(['UpdateExpression', 'ConditionExpression']);
+  bindings.finish(table.definition);
   const key = checkingItem(() => {
     refuseKeyUpdates(table, actions);
     return keyParameter(table, input.Key);
@@ -120,14 +120,9 @@ export function keyParameter(table: Table, input: unknown): Item {
 }
 
 function refuseKeyUpdates(table: Table, actions: readonly UpdateAction[]): void {
-  const { keys, types } = table.definition;
   for (const { path } of actions) {
     const name = String(path[0]);
-    if (keyNames(keys).includes(name))
+    if (keyNames(table.definition.keys).includes(name))
       throw invalidValue(`Cannot update attribute ${name}. This attribute is part of the key`);
-    if (path.length > 1 && Object.hasOwn(types, name))
-      throw validationError(
-        `Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: ${name}`,
-      );
   }
 }

@@ -1,5 +1,6 @@
 import {
   CreateTableCommand,
+  DeleteItemCommand,
   DeleteTableCommand,
   DescribeTableCommand,
   GetItemCommand,
@@ -38,6 +39,7 @@ describe('Condition expressions', () => {
     ['((a = :n))', 'The expression has redundant parentheses;'],
     ['status = :n', 'Attribute name is a reserved keyword; reserved keyword: status'],
     ['m.Status = :n', 'Attribute name is a reserved keyword; reserved keyword: Status'],
+    ['l[00] = :n', 'Syntax error; token: "0", near: "00]"'],
     ['foo(a)', 'Invalid function name; function: foo'],
     ['size(a)', 'The function is not allowed to be used this way in an expression; function: size'],
     ['if_not_exists(a, :n)', 'The function is not allowed in a condition expression; function: if_not_exists'],
@@ -148,6 +150,29 @@ describe('Names and values', () => {
     const { db } = await makeTable();
     const call = db.send(new UpdateItemCommand({ TableName, Key, ...(input as Partial<UpdateItemCommandInput>) }));
     expect(await refusal(call)).toBe(`ValidationException: ${message}`);
+  });
+});
+
+describe('What goes before', () => {
+  test.each([
+    ['ExpressionAttributeNames: {}', { ExpressionAttributeNames: {} }, 'ExpressionAttributeNames'],
+    ['a name without its hash', { ExpressionAttributeNames: { a: 'a' } }, 'ExpressionAttributeNames'],
+  ])('Without an expression, %s is refused for that.', async (_, input, parameter) => {
+    const { db } = await makeTable();
+    expect(await refusal(db.send(new GetItemCommand({ TableName, Key, ...input })))).toBe(
+      `ValidationException: ${parameter} can only be specified when using expressions`,
+    );
+  });
+
+  test('A path into a key is refused in every expression, also where there is no item.', async () => {
+    const { db } = await makeTable();
+    const message =
+      "ValidationException: Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: sk";
+    expect(await refusal(db.send(new GetItemCommand({ TableName, Key, ProjectionExpression: 'a, sk.b' })))).toBe(
+      message,
+    );
+    const check = new DeleteItemCommand({ TableName, Key, ConditionExpression: 'attribute_exists(sk[0])' });
+    expect(await refusal(db.send(check))).toBe(message);
   });
 });
 

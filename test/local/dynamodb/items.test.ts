@@ -124,8 +124,10 @@ describe('Conditions', () => {
     ss: { SS: ['a', 'b'] },
     nul: { NULL: true },
     bin: { B: new Uint8Array([1, 2, 3]) },
+    wide: { S: 'é\u{1F600}' },
   };
   const values = {
+    ':n3': { N: '3' },
     ':n5': { N: '5.0' },
     ':n1': { N: '1' },
     ':n9': { N: '9' },
@@ -165,6 +167,7 @@ describe('Conditions', () => {
     ['l[1] = :n1', true],
     ['l[9] = :n1', false],
     ['size(s) = :n5', true],
+    ['size(wide) = :n3', true],
     ['size(l) > :n1', true],
     ['size(absent) > :n1', false],
     ['(n = :n5 OR n = :n1) AND (s = :he OR s > :he)', true],

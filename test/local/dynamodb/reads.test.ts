@@ -173,12 +173,33 @@ describe('Query', () => {
   });
 });
 
+test('A sort key over 1,024 bytes is refused in a condition, too.', async () => {
+  const { db } = await makeTable();
+  const call = db.send(
+    new QueryCommand({
+      TableName,
+      KeyConditionExpression: 'pk = :p AND sk < :long',
+      ExpressionAttributeValues: { ':p': { S: 'p' }, ':long': { S: 'x'.repeat(1025) } },
+    }),
+  );
+  expect(await refusal(call)).toBe(
+    'ValidationException: One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes',
+  );
+});
+
 describe('A global secondary index', () => {
   const due = {
     IndexName: 'due',
     KeyConditionExpression: 'slot = :x AND dueAt <= :now',
     ExpressionAttributeValues: { ':x': { S: 'x' }, ':now': { N: '79' } },
   };
+
+  test('is scanned with a filter of what it does not project, which finds nothing.', async () => {
+    const { db } = await filled();
+    const filter = { FilterExpression: 'a >= :zero', ExpressionAttributeValues: { ':zero': { N: '0' } } };
+    const scan = await db.send(new ScanCommand({ TableName, IndexName: 'due', ...filter }));
+    expect([scan.Count, scan.ScannedCount]).toEqual([0, 5]);
+  });
 
   test('holds only items that have its keys, sorted by number.', async () => {
     const { db } = await filled();

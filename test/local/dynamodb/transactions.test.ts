@@ -135,6 +135,22 @@ describe('TransactGetItems', () => {
     );
     expect(Responses).toEqual([{ Item: key('b') }, {}, { Item: { sk: { S: 'a' } } }]);
   });
+
+  test('A key that is none of the table cancels all, with a reason in its place.', async () => {
+    const { db } = await made();
+    const call = db.send(
+      new TransactGetItemsCommand({
+        TransactItems: [{ Get: { TableName, Key: key('a') } }, { Get: { TableName, Key: { pk: { S: 'p' } } } }],
+      }),
+    );
+    await expect(call).rejects.toMatchObject({
+      name: 'TransactionCanceledException',
+      CancellationReasons: [
+        { Code: 'None' },
+        { Code: 'ValidationError', Message: 'The provided key element does not match the schema' },
+      ],
+    });
+  });
 });
 
 describe('Batches', () => {

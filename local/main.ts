@@ -6,9 +6,13 @@
  * It writes where it can be reached to `.rouse/local.json` and removes that in the end. SIGINT and SIGTERM end all of it.
  */
 
+import { enableCompileCache } from 'node:module';
 import { removeLocalFile, runningStack, writeLocalFile } from './start/local-file.ts';
 import { nextSteps } from './start/next-steps.ts';
 import { repository } from './start/repository.ts';
+
+// Half a second: types are stripped and modules compiled once, not at every start.
+enableCompileCache();
 
 const root = process.env.ROUSE_LOCAL_ROOT || repository;
 

@@ -1,5 +1,9 @@
 // The inside of a function's worker thread. Plain JavaScript: stripping types would double the time that a thread needs to start.
+import { enableCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
+
+// A bundle with the SDK takes a third less time to load.
+enableCompileCache();
 
 /** @type {Promise<Function> | undefined} */
 let loading;

@@ -14,6 +14,8 @@ const maxTimeoutMs = 2_147_483_647;
 
 /** Wall-clock time. Its timers do not keep the process alive. */
 export class RealClock implements Clock {
+  private readonly pending = new Set<Timer>();
+
   now(): number {
     return Date.now();
   }
@@ -23,11 +25,27 @@ export class RealClock implements Clock {
     const arm = () => {
       const rest = Math.max(0, timeMs - Date.now());
       // setTimeout overflows beyond 24.8 days and fires at once.
-      handle = rest > maxTimeoutMs ? setTimeout(arm, maxTimeoutMs) : setTimeout(fn, rest);
+      handle = rest > maxTimeoutMs ? setTimeout(arm, maxTimeoutMs) : setTimeout(fire, rest);
       handle.unref();
     };
+    const timer = {
+      cancel: () => {
+        clearTimeout(handle);
+        this.pending.delete(timer);
+      },
+    };
+    const fire = () => {
+      this.pending.delete(timer);
+      fn();
+    };
+    this.pending.add(timer);
     arm();
-    return { cancel: () => clearTimeout(handle) };
+    return timer;
+  }
+
+  /** Cancels all timers: nothing happens any more by this clock. */
+  close(): void {
+    for (const timer of this.pending) timer.cancel();
   }
 }
 

@@ -264,6 +264,7 @@ export class EmbeddedAws {
     await this.ecs.close();
     await this.lambda.close();
     for (const close of this.closing.toReversed()) await close();
+    if (this.clock instanceof RealClock) this.clock.close();
     this.environment.store.close();
   }
 

@@ -1,6 +1,19 @@
-import { expect, test } from 'vitest';
-import { ManualClock } from '../../local/clock.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { ManualClock, RealClock } from '../../local/clock.ts';
 import { randomFrom } from '../support/builders.ts';
+
+afterEach(() => vi.useRealTimers());
+
+test('a real clock that is closed calls nobody any more', () => {
+  vi.useFakeTimers();
+  const clock = new RealClock();
+  let calls = 0;
+  for (const afterMs of [1, 10, 3_000_000_000]) clock.at(Date.now() + afterMs, () => calls++);
+  vi.advanceTimersByTime(5);
+  clock.close();
+  vi.advanceTimersByTime(4_000_000_000);
+  expect(calls).toBe(1);
+});
 
 test('timers run in order of time, then of creation, and cancelled ones never', () => {
   const random = randomFrom(1);

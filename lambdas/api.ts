@@ -31,6 +31,7 @@ import { causeOf, serve } from './http.ts';
 import { wrapped } from './middleware.ts';
 import { nextCursor, positionOf, urlSeconds } from './paging.ts';
 import { scheduleRoutes } from './schedule-routes.ts';
+import { runRoutes, workflowRoutes } from './workflow-routes.ts';
 
 /** Everything of the HTTP API that neither waits nor belongs to a shim. */
 export function makeHandler(deps: FunctionDeps) {
@@ -40,6 +41,8 @@ export function makeHandler(deps: FunctionDeps) {
     ...agentRoutes(deps),
     ...taskRoutes(deps),
     ...scheduleRoutes(deps),
+    ...workflowRoutes(deps),
+    ...runRoutes(deps),
   ];
   return serve(deps, routes, keyAuthentication(deps));
 }

@@ -24,6 +24,7 @@ import { type Post, StsIdentities } from '../lib/aws/identity.ts';
 import { SsmParameters } from '../lib/aws/parameters.ts';
 import { PoolStore } from '../lib/aws/pool-store.ts';
 import { SqsQueues } from '../lib/aws/queues.ts';
+import { RunStore } from '../lib/aws/run-store.ts';
 import { EcsRunner } from '../lib/aws/runner.ts';
 import { RuntimeStore } from '../lib/aws/runtime-store.ts';
 import { ScheduleStore } from '../lib/aws/schedule-store.ts';
@@ -33,6 +34,7 @@ import { TaskLogStore } from '../lib/aws/task-log-store.ts';
 import { TaskStore } from '../lib/aws/task-store.ts';
 import { TemplateStore } from '../lib/aws/template-store.ts';
 import { WaiterStore } from '../lib/aws/waiter-store.ts';
+import { WorkflowStore } from '../lib/aws/workflow-store.ts';
 import { type Config, parseConfig } from '../lib/config.ts';
 import type { Idempotency } from '../lib/http/router.ts';
 import { makeLogger } from '../lib/log.ts';
@@ -116,6 +118,8 @@ function stores(state: Table, log: Table, config: Config, random: World['random'
     templates: new TemplateStore(state),
     schedules: new ScheduleStore(state, config.logRetentionDays),
     pools: new PoolStore(state),
+    workflows: new WorkflowStore(state),
+    runs: new RunStore(state),
     runtimes: new RuntimeStore(state),
     fleet: new FleetStore(state),
     generations: new GenerationStore(state),

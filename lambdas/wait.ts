@@ -1,21 +1,25 @@
 import { existingAgent } from '../lib/app/commit.ts';
+import { existingRun } from '../lib/app/runs/commands.ts';
+import { pictureOf } from '../lib/app/runs/picture.ts';
 import { getTask } from '../lib/app/tasks.ts';
 import { poll } from '../lib/app/wait.ts';
 import { invalid } from '../lib/domain/errors.ts';
 import type { RecordedEvent } from '../lib/domain/event.ts';
 import { agentHead, type HeadRef, scheduleHead, subjectOf } from '../lib/domain/head.ts';
+import { isOver } from '../lib/domain/run.ts';
 import { bind } from '../lib/http/route.ts';
 import { listEvents, listLogs } from '../lib/http/routes/feeds.ts';
+import { getRun as getRunContract } from '../lib/http/routes/runs.ts';
 import { getTask as getTaskContract } from '../lib/http/routes/tasks.ts';
+import { runView } from '../lib/http/run-views.ts';
 import { type Cursor, encodeCursor } from '../lib/http/schemas/page.ts';
 import { eventView, logLineView, taskView } from '../lib/http/views.ts';
 import { keyAuthentication } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { serve } from './http.ts';
 import { wrapped } from './middleware.ts';
+import { urlSeconds } from './paging.ts';
 
-/** How long a presigned URL works. */
-const urlSeconds = 900;
 /** A filter reads this many pages of events for one answer at most; the cursor goes on from there. */
 const pagesPerAnswer = 10;
 
@@ -78,7 +82,17 @@ export function makeHandler(deps: FunctionDeps) {
     return { items: items.map(logLineView), nextCursor: cursorOf(position, feed) };
   });
 
-  return serve(deps, [task, events, logs], keyAuthentication(deps));
+  const run = bind(getRunContract, async ({ params, query, context }) => {
+    const found = await poll(
+      deps,
+      query.waitSeconds,
+      () => existingRun(deps, context.principal.tenant, params.id),
+      (run) => isOver(run),
+    );
+    return runView(await pictureOf(deps, found), (key) => deps.objects.presignGet(key, urlSeconds));
+  });
+
+  return serve(deps, [task, events, logs, run], keyAuthentication(deps));
 }
 
 interface Owners {

@@ -23,7 +23,7 @@ export class Api extends Construct {
       });
     const api = new HttpApi(this, 'HttpApi', { defaultIntegration: to('api') });
     const wait = to('wait');
-    for (const path of ['/v1/tasks/{id}', '/v1/events', '/v1/agents/{id}/logs']) {
+    for (const path of ['/v1/tasks/{id}', '/v1/events', '/v1/agents/{id}/logs', '/v1/runs/{id}']) {
       api.addRoutes({ path, methods: [HttpMethod.GET], integration: wait });
     }
     api.addRoutes({ path: '/v1/runtime/{proxy+}', methods: [HttpMethod.ANY], integration: to('runtime') });

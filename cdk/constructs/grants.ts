@@ -105,8 +105,8 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     api: [
       onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
       queryIndex(stateTable, 'list'),
-      onObjects('GetObject', 'tasks/*', 'uploads/*'),
-      onObjects('PutObject', 'uploads/*', 'tasks/*'),
+      onObjects('GetObject', 'tasks/*', 'uploads/*', 'runs/*'),
+      onObjects('PutObject', 'uploads/*', 'tasks/*', 'runs/*'),
       send(bells, work),
       allow(['ecs:RegisterTaskDefinition'], [taskDefinitions]),
       allow(['ecs:TagResource'], [taskDefinitions], {
@@ -118,7 +118,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       onTable(stateTable, 'GetItem', 'UpdateItem', 'DeleteItem'),
       onTable(logTable, 'Query', 'BatchGetItem'),
       queryIndex(logTable, 'feed'),
-      onObjects('GetObject', 'tasks/*', 'uploads/*'),
+      onObjects('GetObject', 'tasks/*', 'uploads/*', 'runs/*'),
     ],
     runtime: [
       onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'),
@@ -143,13 +143,13 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       listTasks,
       allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': 'agents/*' } }),
       onObjects('DeleteObject', 'agents/*'),
-      // What schedules start: tasks with inputs of any size, and the last output for the next.
-      onObjects('GetObject', 'tasks/*', 'uploads/*'),
-      onObjects('PutObject', 'tasks/*'),
       onSchedules('GetSchedule', 'CreateSchedule', 'UpdateSchedule', 'DeleteSchedule'),
       allow(['iam:PassRole'], [schedules.userRole.roleArn], {
         StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' },
       }),
+      // What schedules and runs start: tasks with inputs of any size, their outputs for the next, values of runs.
+      onObjects('GetObject', 'runs/*', 'tasks/*', 'uploads/*'),
+      onObjects('PutObject', 'runs/*', 'tasks/*'),
     ],
     launch: [
       onTable(stateTable, 'GetItem', 'UpdateItem'),
@@ -159,7 +159,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       send(timers),
     ],
     record: [
-      onTable(stateTable, 'GetItem'),
+      onTable(stateTable, 'GetItem', 'PutItem'),
       onTable(logTable, 'PutItem', 'UpdateItem', 'Query'),
       send(work),
       allow(['events:PutEvents'], [bus.eventBusArn]),

@@ -20,6 +20,7 @@ import type {
   Templates,
   Waiters,
 } from './ports.ts';
+import type { Runs, Workflows } from './runs/ports.ts';
 import type { Alarms, Schedules } from './schedules/ports.ts';
 import type { Generations } from './workspace-ports.ts';
 
@@ -33,6 +34,8 @@ export interface Deps {
   schedules: Schedules;
   alarms: Alarms;
   pools: Pools;
+  workflows: Workflows;
+  runs: Runs;
   runtimes: Runtimes;
   generations: Generations;
   events: EventLog;

@@ -3,6 +3,7 @@ import type { Deps } from './deps.ts';
 import { reconcileFleet } from './fleet.ts';
 import { lookAtPool } from './pool/look.ts';
 import { reconcile } from './reconcile/reconcile.ts';
+import { lookAtRun } from './runs/look.ts';
 import { reconcileSchedule } from './schedules/reconcile.ts';
 
 type Look = (deps: Deps, tenant: string, id: string, cause: string) => Promise<void>;
@@ -10,6 +11,7 @@ type Look = (deps: Deps, tenant: string, id: string, cause: string) => Promise<v
 /** What is looked at, and how. */
 const looks: Partial<Record<HeadKind, Look>> = {
   agent: reconcile,
+  run: lookAtRun,
   fleet: reconcileFleet,
   pool: lookAtPool,
   schedule: reconcileSchedule,

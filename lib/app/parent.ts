@@ -1,3 +1,4 @@
+import { runHead, subjectOf } from '../domain/head.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { Deps } from './deps.ts';
 
@@ -10,11 +11,16 @@ export interface Ending {
   status: string;
 }
 
-/** Has the parents of what has ended looked at. Safe to repeat. */
-export async function tellParents(deps: Pick<Deps, 'queues'>, endings: readonly Ending[]): Promise<void> {
-  await deps.queues.nudge(
-    endings.map(({ parent, tenant }) =>
-      parent.type === 'run' ? { tenant, kind: 'run', id: parent.runId } : { tenant, kind: 'schedule', id: parent.name },
-    ),
+/** Leaves word for runs, and has the parents of what has ended looked at. Safe to repeat. */
+export async function tellParents(deps: Pick<Deps, 'queues' | 'runs'>, endings: readonly Ending[]): Promise<void> {
+  await Promise.all(
+    endings.map(async ({ parent, tenant, id, status }) => {
+      if (parent.type === 'run') await deps.runs.leaveWord(tenant, parent.runId, { ...parent, id, status });
+    }),
   );
+  const heads = endings.map(({ parent, tenant }) =>
+    parent.type === 'run' ? runHead(tenant, parent.runId) : { tenant, kind: 'schedule' as const, id: parent.name },
+  );
+  // A hundred ends of one run ask for one look.
+  await deps.queues.nudge([...new Map(heads.map((head) => [`${head.tenant}/${subjectOf(head)}`, head])).values()]);
 }

@@ -208,6 +208,8 @@ export interface Queues {
 export interface Objects {
   put(key: string, body: string, contentType: string): Promise<void>;
   get(key: string): Promise<Uint8Array | undefined>;
+  /** An object as text, with what its writer said that it is. */
+  read(key: string): Promise<{ text: string; contentType: string } | undefined>;
   head(key: string): Promise<{ bytes: number } | undefined>;
   presignGet(key: string, expiresInSeconds: number): Promise<string>;
   presignPut(key: string, expiresInSeconds: number): Promise<string>;

@@ -32,6 +32,13 @@ export class Bucket implements Objects {
     });
   }
 
+  async read(key: string): Promise<{ text: string; contentType: string } | undefined> {
+    return this.orMissing(async () => {
+      const answer = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
+      return { text: (await answer.Body?.transformToString()) ?? '', contentType: answer.ContentType ?? '' };
+    });
+  }
+
   async head(key: string): Promise<{ bytes: number } | undefined> {
     return this.orMissing(async () => {
       const answer = await this.client.send(new HeadObjectCommand({ Bucket: this.name, Key: key }));

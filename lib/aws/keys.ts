@@ -78,6 +78,19 @@ export const bufferKey = (schedule: HeadRef, number: number): Key => ({
 /** How far the walk through EventBridge Scheduler has come. */
 export const walkKey: Key = { pk: 'walk#schedules', sk: 'row' };
 
+export const workflowKey = (tenant: string, name: string): Key => ({ pk: `${tenant}#workflow#${name}`, sk: 'head' });
+export const workflowVersionKey = (tenant: string, name: string, version: number): Key => ({
+  pk: `${tenant}#workflow#${name}`,
+  sk: `version#${pad(version, 8)}`,
+});
+
+export const inboxPrefix = 'inbox#';
+/** Word of the end of a task or sub-run that its run has not taken into account. A step's id holds no "#". */
+export const inboxKey = (run: HeadRef, end: { step: string; item?: number | undefined; id: string }): Key => ({
+  pk: partitionOf(run),
+  sk: `${inboxPrefix}${end.step}#${end.item === undefined ? '' : pad(end.item, 6)}#${end.id}`,
+});
+
 export const apiKeyKey = (keyHash: string): Key => ({ pk: `key#${keyHash}`, sk: 'key' });
 export const idempotencyKey = (tenant: string, hash: string): Key => ({
   pk: `${tenant}#idempotency#${hash}`,
@@ -86,7 +99,7 @@ export const idempotencyKey = (tenant: string, hash: string): Key => ({
 export const waitersKey = (slot: number): Key => ({ pk: `waiters#${slot}`, sk: 'row' });
 
 /** Immutable entries of the list index. */
-export type ListName = 'agents' | 'tasks' | 'open' | 'templates' | 'schedules';
+export type ListName = 'agents' | 'tasks' | 'open' | 'templates' | 'workflows' | 'runs' | 'schedules';
 export const listPartition = (tenant: string, list: ListName, shard: number) => `${tenant}#${list}#${shard}`;
 export const listEntry = (tenant: string, list: ListName, id: string) => ({
   listPk: listPartition(tenant, list, shardOf(id, listShards)),

@@ -13,6 +13,7 @@ export interface HeadRef {
 
 export const agentHead = (tenant: string, id: string): HeadRef => ({ tenant, kind: 'agent', id });
 export const poolHead = (tenant: string, template: string): HeadRef => ({ tenant, kind: 'pool', id: template });
+export const runHead = (tenant: string, id: string): HeadRef => ({ tenant, kind: 'run', id });
 
 export const scheduleHead = (tenant: string, name: string): HeadRef => ({ tenant, kind: 'schedule', id: name });
 

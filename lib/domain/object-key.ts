@@ -15,3 +15,6 @@ export const outputObject = (tenant: string, taskId: string, fence: number) =>
   `tasks/${tenant}/${taskId}/output-${fence}`;
 
 export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;
+
+/** What belongs to a run: values that are too large for its head. */
+export const runObjects = (tenant: string, runId: string) => `runs/${tenant}/${runId}/`;

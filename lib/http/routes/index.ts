@@ -1,11 +1,13 @@
 import type { Contract } from '../route.ts';
 import * as agents from './agents.ts';
 import * as feeds from './feeds.ts';
+import * as runs from './runs.ts';
 import * as runtime from './runtime.ts';
 import * as schedules from './schedules.ts';
 import * as service from './service.ts';
 import * as tasks from './tasks.ts';
 import * as templates from './templates.ts';
+import * as workflows from './workflows.ts';
 
 /** Every contract of the API, in the order in which it is described. */
 export const contracts: readonly Contract[] = [
@@ -14,6 +16,8 @@ export const contracts: readonly Contract[] = [
   ...Object.values(agents),
   ...Object.values(tasks),
   ...Object.values(schedules),
+  ...Object.values(workflows),
+  ...Object.values(runs),
   ...Object.values(feeds),
   ...Object.values(runtime),
 ];

@@ -6,13 +6,6 @@ export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
     ['POST', 'archive', 'restore', 'fork', 'messages'],
     ['GET', 'messages', 'generations/{generation}/files'],
   ]),
-  ...resource('/v1/workflows'),
-  { method: 'POST', path: '/v1/workflows/{name}/runs' },
-  { method: 'GET', path: '/v1/runs' },
-  { method: 'GET', path: '/v1/runs/{id}' },
-  ...under('/v1/runs/{id}', [
-    ['POST', 'cancel', 'rerun', 'steps/{step}/approve', 'steps/{step}/reject', 'steps/{step}/signal'],
-  ]),
   { method: 'POST', path: '/v1/channels/{name}/messages' },
   { method: 'PUT', path: '/v1/channels/{name}/subscribers/{agentId}' },
   { method: 'DELETE', path: '/v1/channels/{name}/subscribers/{agentId}' },
@@ -29,13 +22,4 @@ export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
 
 function under(base: string, groups: [Method, ...string[]][]): { method: Method; path: string }[] {
   return groups.flatMap(([method, ...names]) => names.map((name) => ({ method, path: `${base}/${name}` })));
-}
-
-function resource(base: string): { method: Method; path: string }[] {
-  return [
-    { method: 'GET', path: base },
-    { method: 'GET', path: `${base}/{name}` },
-    { method: 'PUT', path: `${base}/{name}` },
-    { method: 'DELETE', path: `${base}/{name}` },
-  ];
 }

@@ -63,7 +63,7 @@ const jsonSchema = z
   })
   .meta({ description: 'JSON Schema 2020-12 (or draft-07 by $schema), at most 16 KiB' });
 
-const glob = line(1, 256).refine((pattern) => !pattern.startsWith('/') && !pattern.split('/').includes('..'), {
+export const glob = line(1, 256).refine((pattern) => !pattern.startsWith('/') && !pattern.split('/').includes('..'), {
   error: (issue) =>
     `Received ${JSON.stringify(issue.input)}; a pattern inside the workspace, without "..", is allowed.`,
 });

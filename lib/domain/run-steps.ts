@@ -1,6 +1,7 @@
 import type { EventDraft } from './event.ts';
 import {
   type Completion,
+  chain,
   type DoneStep,
   type ItemsRef,
   isDone,
@@ -13,7 +14,6 @@ import {
   type RunError,
   type StepState,
   stateOf,
-  chain,
   unchanged,
   type ValueRef,
   withStep,

@@ -1,4 +1,5 @@
 import {
+  chain,
   type DoneStep,
   isDone,
   isOver,
@@ -6,7 +7,6 @@ import {
   type RunDecision,
   type RunError,
   stateOf,
-  chain,
   unchanged,
   type ValueRef,
   withStep,

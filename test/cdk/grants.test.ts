@@ -36,8 +36,8 @@ const grants: Record<FunctionName, string[]> = {
   api: [
     `${state}: ${items('BatchGetItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
     `${state}/index/list: ${items('Query')}`,
-    ...['tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
-    ...['tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:PutObject`),
+    ...['tasks', 'uploads', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
+    ...['tasks', 'uploads', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:PutObject`),
     ...[bells, work].map((queue) => `${queue}: sqs:SendMessage`),
     `${taskDefinitions}: ecs:RegisterTaskDefinition`,
     `${taskDefinitions}: ecs:TagResource`,
@@ -47,7 +47,7 @@ const grants: Record<FunctionName, string[]> = {
     `${state}: ${items('DeleteItem', 'GetItem', 'UpdateItem')}`,
     `${log}: ${items('BatchGetItem', 'Query')}`,
     `${log}/index/feed: ${items('Query')}`,
-    ...['tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
+    ...['tasks', 'uploads', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
   ],
   runtime: [
     `${state}: ${items('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
@@ -71,10 +71,10 @@ const grants: Record<FunctionName, string[]> = {
     `${clusterInstances}: ecs:ListTasks`,
     `${bucket}: s3:ListBucket`,
     `${bucket}/agents/*: s3:DeleteObject`,
-    ...['tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
-    `${bucket}/tasks/*: s3:PutObject`,
     `${userSchedules}: ${scheduler('CreateSchedule', 'DeleteSchedule', 'GetSchedule', 'UpdateSchedule')}`,
     '{SchedulesUserRole.Arn}: iam:PassRole',
+    ...['tasks', 'uploads', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
+    ...['tasks', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:PutObject`),
     `${work}: ${receive}`,
   ],
   launch: [
@@ -86,7 +86,7 @@ const grants: Record<FunctionName, string[]> = {
     `{MessagingLaunches.Arn}: ${receive}`,
   ],
   record: [
-    `${state}: ${items('GetItem')}`,
+    `${state}: ${items('GetItem', 'PutItem')}`,
     `${log}: ${items('PutItem', 'Query', 'UpdateItem')}`,
     `${work}: sqs:SendMessage`,
     '{MessagingBus.Arn}: events:PutEvents',

@@ -263,6 +263,7 @@ describe('the HTTP API', () => {
     ['GET /v1/tasks/{id}', 'Wait'],
     ['GET /v1/events', 'Wait'],
     ['GET /v1/agents/{id}/logs', 'Wait'],
+    ['GET /v1/runs/{id}', 'Wait'],
     ['ANY /v1/runtime/{proxy+}', 'Runtime'],
     ['$default', 'Api'],
   ])('sends %s to %s', (routeKey, name) => {
@@ -270,7 +271,7 @@ describe('the HTTP API', () => {
   });
 
   it('has no other route, no authorizer and one stage that deploys itself', () => {
-    template.resourceCountIs('AWS::ApiGatewayV2::Route', 5);
+    template.resourceCountIs('AWS::ApiGatewayV2::Route', 6);
     template.resourceCountIs('AWS::ApiGatewayV2::Authorizer', 0);
     template.allResourcesProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'NONE' });
     template.hasResourceProperties('AWS::ApiGatewayV2::Stage', { StageName: '$default', AutoDeploy: true });

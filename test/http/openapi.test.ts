@@ -129,6 +129,7 @@ describe('the contracts', () => {
     expect(waitContracts.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
       'GET /v1/agents/{id}/logs',
       'GET /v1/events',
+      'GET /v1/runs/{id}',
       'GET /v1/tasks/{id}',
     ]);
   });

@@ -243,6 +243,34 @@ test('launches are refused, and their answers get lost', async () => {
   await client.ended(task.id, 900);
 });
 
+test('a run keeps large values, and joins the outputs of its items', async () => {
+  const agent = await client.createAgent('echo');
+  const upload = await call<{ ref: string; url: string }>('POST', '/v1/uploads', {}, 201);
+  await follow(upload.url, 'PUT', large);
+  const steps = [
+    { id: 'ref', agent: agent.id, input: { $ref: upload.ref } },
+    { id: 'big', agent: agent.id, input: '{% $run.input.text %}' },
+    { id: 'each', agent: agent.id, needs: ['big'], forEach: '{% [1..3].($$.$steps.big.output & $string($)) %}' },
+    { id: 'fresh', template: 'echo', needs: ['each'], input: 'x' },
+  ];
+  await call('PUT', '/v1/workflows/large', { steps, output: '{% $steps.each.output %}' }, 201);
+  stack.fleet.program = (task) => task.input ?? large;
+  const run = await call<{ id: string; inputUrl: string }>(
+    'POST',
+    '/v1/workflows/large/runs',
+    { input: { text: large } },
+    202,
+  );
+  expect(await follow(run.inputUrl)).toBe(200);
+  const isOver = async () => (await call('GET', `/v1/runs/${run.id}`)).status !== 'running';
+  await stack.until(isOver, 300, 'the end of the run');
+  const ended = await call<{ status: string; error: unknown; outputUrl: string }>('GET', `/v1/runs/${run.id}`);
+  expect(ended).toMatchObject({ status: 'succeeded', error: null });
+  expect(await follow(ended.outputUrl)).toBe(200);
+  await call('DELETE', '/v1/workflows/large', undefined, 204);
+  await stack.advance(300);
+});
+
 test('what failed too often is found again', async () => {
   const agent = await client.createAgent('echo');
   const sqs = new SQSClient({

@@ -293,7 +293,7 @@ export class SimulatedShim implements RunningContainer {
       const answer = await this.post<FinishAnswer>(`tasks/${task.id}/${route}`, {
         fence,
         place,
-        ...rest,
+        ...('output' in rest ? await this.api.deliver(task, rest.output) : rest),
         usage,
         slots: this.slots,
       });

@@ -1,13 +1,13 @@
 import { runHead } from '../../domain/head.ts';
 import {
   type Completion,
+  chain,
   isMapped,
   isOver,
   type Run,
   type RunDecision,
   type RunEffect,
   stateOf,
-  chain,
   unchanged,
 } from '../../domain/run.ts';
 import { askToEnd, conclude, concludeEnding, hasUnasked, isComplete, isEnded } from '../../domain/run-end.ts';
@@ -39,14 +39,13 @@ const lookMs = 4_000;
  */
 export async function lookAtRun(deps: Deps, tenant: string, id: string, cause: string): Promise<void> {
   const by = bySystem('dispatch', cause);
-  const world = patient(deps);
   const untilMs = deps.now() + lookMs;
   let ends: Completion[] = [];
   for (let turn = 0; turn < turns && deps.now() < untilMs; turn++) {
     const run = await deps.runs.get(tenant, id);
     if (!run) return;
     try {
-      const next = await turnOf(world, run, ends, by);
+      const next = await turnOf(deps, run, ends, by);
       if (!next) return;
       ends = next.ends;
     } catch (error) {
@@ -57,15 +56,6 @@ export async function lookAtRun(deps: Deps, tenant: string, id: string, cause: s
   }
   const nowMs = deps.now();
   await deps.queues.nudgeAt(runHead(tenant, id), nowMs, nowMs);
-}
-
-/** Dispatch never sends to its own queue: what it wants looked at goes by way of the timers. */
-function patient(deps: Deps): Deps {
-  const nudge: Deps['queues']['nudge'] = async (nudges) => {
-    const nowMs = deps.now();
-    await inParallel(nudges, 10, (one) => deps.queues.nudgeAt(one, nowMs, nowMs));
-  };
-  return { ...deps, queues: Object.assign(Object.create(deps.queues), { nudge }) };
 }
 
 /** One look and what follows. @returns what the next one has to know, or undefined if there is nothing more to do */

@@ -1,5 +1,5 @@
 import type { Environment } from '../../../service.ts';
-import { failedItems } from './batch-response.ts';
+import { batchOutcome } from './batch-response.ts';
 import type { EventSourceMapping, InvokeFunction, QueueMessage, QueuePort } from './ports.ts';
 
 /** Concurrent batches of a mapping that sets none. AWS starts with five and goes up to 1,250; a laptop need not. */
@@ -117,7 +117,7 @@ export class QueueMapping implements EventSourceMapping {
     const event = JSON.stringify({ Records: messages.map((message) => this.record(message)) });
     const result = await this.invoke(functionArn, event);
     const identifiers = messages.map((message) => message.messageId);
-    const failed = failedItems(result, identifiers, reportsItemFailures);
+    const { failed } = batchOutcome(result, identifiers, reportsItemFailures);
     if (result.functionError) this.environment.log(`${functionArn} failed with ${result.payload}`);
     const done = messages.filter((message) => !failed.has(message.messageId)).map((message) => message.receiptHandle);
     if (done.length > 0) await this.queue.delete(queueArn, done);

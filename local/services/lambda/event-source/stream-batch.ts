@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Environment } from '../../../service.ts';
-import { failedItems } from './batch-response.ts';
+import { type BatchOutcome, batchOutcome } from './batch-response.ts';
 import type { FailedInvocation, FailureDestination, InvokeFunction, StreamRecord } from './ports.ts';
 
 /** Between two tries of a failing batch; AWS publishes no figures of its own back-off. */
@@ -38,7 +38,8 @@ export interface StreamBatchPorts {
 
 /**
  * Hands one batch to the function until all of its records are handled or given up, as Lambda does: what the function
- * reports as failed is tried again from there; a batch that fails as a whole is cut in halves, which costs no attempt.
+ * reports as failed is tried again from there ("the batch is bisected at the returned sequence number"); a batch that
+ * fails as a whole is cut in halves, which costs no attempt.
  */
 export async function handleStreamBatch(
   options: StreamBatchOptions,
@@ -50,7 +51,7 @@ export async function handleStreamBatch(
     const part = await withoutExpired(options, ports, parts.shift()!);
     const lastRecord = part.records.at(-1);
     if (!lastRecord) continue;
-    const { failed, functionError } = await deliver(options, ports, part.records);
+    const { failed, isReported, functionError } = await deliver(options, ports, part.records);
     const firstFailure = part.records.findIndex((record) => failed.has(record.dynamodb.SequenceNumber));
     if (firstFailure < 0) {
       ports.done(lastRecord.dynamodb.SequenceNumber);
@@ -59,9 +60,9 @@ export async function handleStreamBatch(
     const progressed = part.records[firstFailure - 1];
     if (progressed) ports.done(progressed.dynamodb.SequenceNumber);
     const rest = part.records.slice(firstFailure);
-    if (options.bisects && rest.length > 1) {
+    if (options.bisects && !isReported && rest.length > 1) {
       const middle = Math.ceil(rest.length / 2);
-      const attempts = progressed ? 0 : part.attempts;
+      const { attempts } = part;
       parts.unshift({ records: rest.slice(0, middle), attempts }, { records: rest.slice(middle), attempts });
       continue;
     }
@@ -90,16 +91,16 @@ async function deliver(options: StreamBatchOptions, ports: StreamBatchPorts, rec
   const { copies, delayMs } = environment.faults.ofDelivery({ source: 'stream', target: options.functionArn, body });
   if (delayMs > 0) await sleep(environment, delayMs);
   const event = JSON.stringify(body);
-  let failed = new Set<string>();
+  let outcome: BatchOutcome = { failed: new Set(), isReported: false };
   let functionError: string | undefined;
   const sequences = records.map((record) => record.dynamodb.SequenceNumber);
   for (let copy = 0; copy < copies; copy++) {
     const result = await ports.invoke(options.functionArn, event);
     functionError = result.functionError;
     if (functionError) environment.log(`${options.functionArn} failed with ${result.payload}`);
-    failed = failedItems(result, sequences, options.reportsItemFailures);
+    outcome = batchOutcome(result, sequences, options.reportsItemFailures);
   }
-  return { failed, functionError };
+  return { ...outcome, functionError };
 }
 
 async function giveUp(

@@ -1,15 +1,18 @@
 import { leaseActivity } from '../lib/app/activity.ts';
 import {
+  archiveAgent,
   countTasks,
   createAgent,
   listAgents,
   patchAgent,
   pauseAgent,
   recoverAgent,
+  restoreAgent,
   resumeAgent,
   terminateAgent,
 } from '../lib/app/agents.ts';
 import { existingAgent } from '../lib/app/commit.ts';
+import { forkAgent } from '../lib/app/fork.ts';
 import { listGenerations, rollBackAgent } from '../lib/app/generations.ts';
 import { cancelTask, listAgentTasks, listTasks, maxUploadBytes, retryTask, submitTask } from '../lib/app/tasks.ts';
 import { deleteTemplate, getTemplate, listTemplates, putTemplate } from '../lib/app/templates.ts';
@@ -118,6 +121,15 @@ function agentRoutes(deps: FunctionDeps): Route[] {
     ),
     bind(agents.keepActive, async ({ params, body, context }) =>
       shown(await leaseActivity(deps, context.principal.tenant, params.id, body.seconds, causeOf(context))),
+    ),
+    bind(agents.archiveAgent, async ({ params, context }) =>
+      shown(await archiveAgent(deps, context.principal.tenant, params.id, causeOf(context))),
+    ),
+    bind(agents.restoreAgent, async ({ params, context }) =>
+      shown(await restoreAgent(deps, context.principal.tenant, params.id, causeOf(context))),
+    ),
+    bind(agents.forkAgent, async ({ params, body, context }) =>
+      shown(await forkAgent(deps, context.principal.tenant, params.id, context.seed, body, causeOf(context))),
     ),
     bind(agents.rollBackAgent, async ({ params, body, context }) =>
       shown(await rollBackAgent(deps, context.principal.tenant, params.id, body.generation, causeOf(context))),

@@ -142,6 +142,9 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       onTasks('ecs:DescribeTasks', 'ecs:StopTask'),
       listTasks,
       allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': 'agents/*' } }),
+      // A fork's files are copied from another agent's.
+      onObjects('GetObject', 'agents/*'),
+      onObjects('PutObject', 'agents/*/copied/*'),
       onObjects('DeleteObject', 'agents/*'),
       onSchedules('GetSchedule', 'CreateSchedule', 'UpdateSchedule', 'DeleteSchedule'),
       allow(['iam:PassRole'], [schedules.userRole.roleArn], {

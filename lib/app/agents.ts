@@ -1,10 +1,12 @@
 import type { Agent } from '../domain/agent.ts';
+import { archive, restore } from '../domain/agent-archive.ts';
 import { recover } from '../domain/agent-failure.ts';
 import { abandonLaunch } from '../domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../domain/agent-life.ts';
 import { beginStop } from '../domain/agent-stop.ts';
 import { rearm } from '../domain/agent-transition.ts';
-import { agentTerminated, conflict, invalid, RouseError } from '../domain/errors.ts';
+import { agentArchived, agentTerminated, conflict, invalid, RouseError } from '../domain/errors.ts';
+import type { EventDraft } from '../domain/event.ts';
 import { idOf } from '../domain/id.ts';
 import { isHeld, type LiveTask } from '../domain/task.ts';
 import { type Cause, carry, changeAgent, existingAgent } from './commit.ts';
@@ -41,7 +43,13 @@ export async function createAgent(
     start: command.start,
     nowMs: deps.now(),
   });
-  await deps.templates.addUser(tenant, template.name, id);
+  return putAgent(deps, agent, events, by);
+}
+
+/** Puts a new agent unless it is there already. */
+export async function putAgent(deps: Deps, agent: Agent, events: EventDraft[], by: Cause): Promise<Agent> {
+  const { tenant, id } = agent;
+  await deps.templates.addUser(tenant, agent.template, id);
   try {
     await deps.agents.create(agent, carry(deps, events, by));
   } catch (error) {
@@ -50,7 +58,7 @@ export async function createAgent(
     if (!existing) throw conflict('The new agent collided with another one. Try again.');
     return existing;
   }
-  if (agent.wanted) await deps.queues.nudge([{ tenant, kind: 'agent', id }]);
+  if (agent.dueAtMs !== undefined) await deps.queues.nudge([{ tenant, kind: 'agent', id }]);
   return agent;
 }
 
@@ -118,6 +126,23 @@ export async function recoverAgent(deps: Deps, tenant: string, agentId: string, 
   return agent;
 }
 
+/** Puts away an agent that is not running: it takes no work, and only its current files are kept. */
+export async function archiveAgent(deps: Deps, tenant: string, agentId: string, by: Cause): Promise<Agent> {
+  const agent = await changeAgent(deps, tenant, agentId, by, (agent) => {
+    if (agent.copy)
+      throw conflict(`The workspace of the agent "${agentId}" is still being copied. Try again when it is.`);
+    return archive(agent, deps.now());
+  });
+  await act(deps, agent);
+  return agent;
+}
+
+export async function restoreAgent(deps: Deps, tenant: string, agentId: string, by: Cause): Promise<Agent> {
+  const agent = await changeAgent(deps, tenant, agentId, by, (agent) => restore(agent, deps.now()));
+  await act(deps, agent);
+  return agent;
+}
+
 /** The end of an agent: its runtime is stopped, its tasks are cancelled, its workspace is removed. */
 export async function terminateAgent(deps: Deps, tenant: string, agentId: string, by: Cause): Promise<Agent> {
   const agent = await changeAgent(deps, tenant, agentId, by, (agent) => {
@@ -146,9 +171,10 @@ async function act(deps: Deps, agent: Agent): Promise<void> {
   else await deps.queues.nudge([{ tenant: agent.tenant, kind: 'agent', id: agent.id }]);
 }
 
-/** @throws RouseError agent_terminated when it can't take work any more. */
-export function refuseTerminated(agent: Agent): void {
+/** @throws RouseError agent_terminated or agent_archived when it takes no work. */
+export function requireTakesWork(agent: Agent): void {
   if (agent.status === 'terminated' || agent.goal === 'terminated') throw agentTerminated(agent.id);
+  if (agent.status === 'archived') throw agentArchived(agent.id);
 }
 
 export interface AgentFilter {

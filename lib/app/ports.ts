@@ -213,6 +213,20 @@ export interface Objects {
   head(key: string): Promise<{ bytes: number } | undefined>;
   presignGet(key: string, expiresInSeconds: number): Promise<string>;
   presignPut(key: string, expiresInSeconds: number): Promise<string>;
+  /** Copies an object of up to 5 GB inside the bucket. */
+  copy(from: string, to: string): Promise<void>;
+  /** Begins to put an object together from parts. @returns the upload's id */
+  startParts(to: string): Promise<string>;
+  /** Copies a range of an object, `end` left out, as a part. @returns its ETag */
+  copyPart(
+    from: string,
+    to: string,
+    uploadId: string,
+    number: number,
+    range: { start: number; end: number },
+  ): Promise<string>;
+  /** Puts the parts together; done before is done. @returns false when the upload is not known (any more) */
+  finishParts(to: string, uploadId: string, etags: string[], bytes: number): Promise<boolean>;
   /** Keys under a prefix, oldest name first, a page at a time. */
   list(prefix: string): AsyncIterable<string[]>;
   delete(keys: string[]): Promise<void>;

@@ -14,7 +14,7 @@ import {
   submit,
   type TaskStatus,
 } from '../domain/task.ts';
-import { filteredPage, refuseTerminated } from './agents.ts';
+import { filteredPage, requireTakesWork } from './agents.ts';
 import { type Cause, carry, commitTask, existingAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { Conflict, type Page, type TaskRecord } from './ports.ts';
@@ -56,7 +56,7 @@ export async function submitTask(
   const agent = await deps.agents
     .get(tenant, agentId, { strong: false })
     .then((found) => found ?? existingAgent(deps, tenant, agentId));
-  refuseTerminated(agent);
+  requireTakesWork(agent);
   const id = idOf('task', seed, agentId);
   if (command.onBusy === 'reject') await refuseBusy(deps, tenant, agentId, id);
   const settings = await settingsOf(deps, agent);
@@ -217,7 +217,7 @@ export async function retryTask(
     throw illegalTransition('task', taskId, status ?? 'queued', 'retry', ['failed', 'timed_out', 'cancelled']);
   }
   const agent = await existingAgent(deps, tenant, record.agentId);
-  refuseTerminated(agent);
+  requireTakesWork(agent);
   const id = idOf('task', seed, record.agentId);
   const settings = await settingsOf(deps, agent);
   // As in submitTask: a replay must find the live row of the first try, not make a second one.

@@ -1,4 +1,7 @@
 import {
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -8,6 +11,7 @@ import {
   PutObjectCommand,
   type S3Client,
   S3ServiceException,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Objects } from '../app/ports.ts';
@@ -56,6 +60,61 @@ export class Bucket implements Objects {
     return getSignedUrl(this.client, new PutObjectCommand({ Bucket: this.name, Key: key }), {
       expiresIn: expiresInSeconds,
     });
+  }
+
+  async copy(from: string, to: string): Promise<void> {
+    await this.client.send(new CopyObjectCommand({ Bucket: this.name, Key: to, CopySource: this.source(from) }));
+  }
+
+  async startParts(to: string): Promise<string> {
+    const answer = await this.client.send(new CreateMultipartUploadCommand({ Bucket: this.name, Key: to }));
+    if (!answer.UploadId) throw new Error(`S3 began an upload of ${to} without an id.`);
+    return answer.UploadId;
+  }
+
+  async copyPart(
+    from: string,
+    to: string,
+    uploadId: string,
+    number: number,
+    { start, end }: { start: number; end: number },
+  ): Promise<string> {
+    const answer = await this.client.send(
+      new UploadPartCopyCommand({
+        Bucket: this.name,
+        Key: to,
+        UploadId: uploadId,
+        PartNumber: number,
+        CopySource: this.source(from),
+        CopySourceRange: `bytes=${start}-${end - 1}`,
+      }),
+    );
+    const etag = answer.CopyPartResult?.ETag;
+    if (!etag) throw new Error(`S3 copied part ${number} of ${to} without an ETag.`);
+    return etag;
+  }
+
+  async finishParts(to: string, uploadId: string, etags: string[], bytes: number): Promise<boolean> {
+    const Parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
+    try {
+      await this.client.send(
+        new CompleteMultipartUploadCommand({
+          Bucket: this.name,
+          Key: to,
+          UploadId: uploadId,
+          MultipartUpload: { Parts },
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (!(error instanceof S3ServiceException && error.name === 'NoSuchUpload')) throw error;
+      // Completed before, and the answer was lost; or aborted.
+      return (await this.head(to))?.bytes === bytes;
+    }
+  }
+
+  private source(key: string): string {
+    return `${this.name}/${key.split('/').map(encodeURIComponent).join('/')}`;
   }
 
   async *list(prefix: string): AsyncIterable<string[]> {

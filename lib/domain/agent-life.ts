@@ -1,13 +1,12 @@
 import type { Agent, AgentDecision } from './agent.ts';
 import { decided, inStatus, requireStatus } from './agent-transition.ts';
 
-export type NewAgent = Pick<
-  Agent,
-  'id' | 'tenant' | 'name' | 'template' | 'templateVersion' | 'overrides' | 'labels'
-> & { nowMs: number; start: boolean };
+export type NewAgent = Pick<Agent, 'id' | 'tenant' | 'name' | 'template' | 'templateVersion' | 'overrides' | 'labels'> &
+  Pick<Agent, 'forkOf'> & { nowMs: number; start: boolean };
 
 export function create(command: NewAgent): AgentDecision {
   const { nowMs, start: wanted, ...identity } = command;
+  const copiesFiles = identity.forkOf !== undefined && identity.forkOf.generation !== null;
   const agent: Agent = {
     ...identity,
     status: 'paused',
@@ -18,14 +17,19 @@ export function create(command: NewAgent): AgentDecision {
     retired: [],
     crashesMs: [],
     ...(wanted ? { wanted, dueAtMs: nowMs } : {}),
+    ...(copiesFiles ? { copy: { packs: 0 }, statusReason: copying(identity.forkOf), dueAtMs: nowMs } : {}),
     idleSinceMs: nowMs,
     createdMs: nowMs,
     updatedMs: nowMs,
     version: 1,
   };
-  const { name, template, templateVersion } = identity;
-  return { agent, events: [{ type: 'agent.created', data: { name, template, templateVersion } }] };
+  const { name, template, templateVersion, forkOf } = identity;
+  const data = { name, template, templateVersion, ...(forkOf ? { forkOf } : {}) };
+  return { agent, events: [{ type: 'agent.created', data }] };
 }
+
+const copying = (from: Agent['forkOf']) =>
+  `its workspace is being copied from ${from?.agentId} (generation ${from?.generation})`;
 
 export type AgentChange = Partial<Pick<Agent, 'name' | 'labels' | 'overrides' | 'templateVersion'>>;
 

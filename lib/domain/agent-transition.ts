@@ -25,17 +25,26 @@ export function decided(agent: Agent, change: Partial<Agent>, nowMs: number, eve
   return { agent: inTime({ ...agent, ...change, updatedMs: nowMs, version: agent.version + 1 }), events: [event] };
 }
 
+/** What reconcile writes down for its next look. */
+type Remembered =
+  | 'dueAtMs'
+  | 'retired'
+  | 'suspectSinceMs'
+  | 'statusReason'
+  | 'wanted'
+  | 'pins'
+  | 'copy'
+  | 'generations'
+  | 'damaged';
+
 /** No transition, no event: only another time to look, or the memory of a look. */
-export function rearm(
-  agent: Agent,
-  change: Partial<Pick<Agent, 'dueAtMs' | 'retired' | 'suspectSinceMs' | 'statusReason' | 'wanted'>>,
-): AgentDecision {
+export function rearm(agent: Agent, change: Partial<Pick<Agent, Remembered>>): AgentDecision {
   return { agent: inTime({ ...agent, ...change, version: agent.version + 1 }), events: [] };
 }
 
-/** Whatever else it is due for: a runtime that it has let go of is looked at in time. */
+/** Whatever else it is due for: a runtime that it has let go of is looked at in time, and so is what it keeps for a fork. */
 function inTime(agent: Agent): Agent {
-  const checkMs = Math.min(...agent.retired.map((runtime) => runtime.checkMs));
+  const checkMs = Math.min(...[...agent.retired, ...(agent.pins ?? [])].map((checked) => checked.checkMs));
   return checkMs < (agent.dueAtMs ?? Number.POSITIVE_INFINITY) ? { ...agent, dueAtMs: checkMs } : agent;
 }
 

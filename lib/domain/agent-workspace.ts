@@ -66,11 +66,13 @@ export function goodBefore(agent: Agent, generation: number): number[] {
   return numbers.filter((number) => number < generation && !agent.damaged?.includes(number)).toReversed();
 }
 
-/** The newest `keep` good generations, the current one, and those that are being copied. */
-export function keptOf(agent: Agent, keep: number): Pick<Agent, 'generations' | 'damaged'> {
-  const { generations = [], damaged, workspace } = agent;
-  const oldest = generations.filter((number) => !damaged?.includes(number)).at(-keep) ?? 0;
-  const kept = generations.filter((number) => number >= oldest || number === workspace?.generation);
+/** The newest `keep` good generations, the current one, those that are being copied, and `besides`. */
+export function keptOf(agent: Agent, keep: number, besides?: number): Pick<Agent, 'generations' | 'damaged'> {
+  const { generations = [], damaged, workspace, pins = [] } = agent;
+  const good = generations.filter((number) => !damaged?.includes(number));
+  const oldest = keep > 0 ? (good.at(-keep) ?? 0) : Number.POSITIVE_INFINITY;
+  const needed = new Set([workspace?.generation, besides, ...pins.map((pin) => pin.generation)]);
+  const kept = generations.filter((number) => number >= oldest || needed.has(number));
   const stillDamaged = damaged?.filter((number) => kept.includes(number));
   return { generations: kept, damaged: stillDamaged?.length ? stillDamaged : undefined };
 }

@@ -19,6 +19,22 @@ export interface Workspace {
   files: number;
 }
 
+/** A generation that is kept until a fork has copied it. */
+export interface Pin {
+  forkId: string;
+  generation: number;
+  /** When to look whether it still is copied. */
+  checkMs: number;
+}
+
+/** How far the copy of a fork's workspace is. */
+export interface Copy {
+  /** So many packs are there. */
+  packs: number;
+  /** Parts of the next one. */
+  upload?: { id: string; etags: string[] };
+}
+
 /** The head row of an agent. It says what the agent is, what is wanted of it, and which runtime it has. */
 export interface Agent {
   id: string;
@@ -65,6 +81,11 @@ export interface Agent {
   damaged?: number[] | undefined;
   /** The highest number that a generation ever had: none is used twice. */
   lastGeneration?: number | undefined;
+  pins?: Pin[] | undefined;
+  /** Whose copy it is, and of which generation; null if there were no files. */
+  forkOf?: { agentId: string; generation: number | null } | undefined;
+  /** Its workspace is still being copied, and it does not start before that is done. */
+  copy?: Copy | undefined;
   /** When reconcile has to look at it at the latest. May be early, never late. */
   dueAtMs?: number | undefined;
   idleSinceMs?: number | undefined;

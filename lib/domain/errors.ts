@@ -15,6 +15,7 @@ export const errorCatalog = {
   tasks_running: { status: 409, title: 'Tasks are running' },
   template_in_use: { status: 409, title: 'Agents use the template' },
   agent_busy: { status: 409, title: 'The agent is busy' },
+  agent_archived: { status: 409, title: 'The agent is archived' },
   agent_terminated: { status: 409, title: 'The agent is terminated' },
   idempotency_conflict: { status: 409, title: 'The Idempotency-Key was used with another body' },
   idempotency_in_progress: { status: 409, title: 'The first request with this Idempotency-Key is still running' },
@@ -116,6 +117,13 @@ export function illegalTransition(
 
 export function agentTerminated(agentId: string): RouseError {
   return new RouseError('agent_terminated', `The agent "${agentId}" is terminated. Create a new one.`);
+}
+
+export function agentArchived(agentId: string): RouseError {
+  return new RouseError(
+    'agent_archived',
+    `The agent "${agentId}" is archived and takes no work. POST /v1/agents/${agentId}/restore takes it back.`,
+  );
 }
 
 /** One field is wrong. For several use `new RouseError('invalid', …, { issues })`. */

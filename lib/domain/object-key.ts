@@ -7,6 +7,10 @@ export const agentObjects = (tenant: string, agentId: string) => `agents/${tenan
 export const runtimeObjects = (tenant: string, agentId: string, runtimeId: string) =>
   `${agentObjects(tenant, agentId)}runtimes/${runtimeId}/`;
 
+/** What a fork has got from another agent. */
+export const copiedObject = (tenant: string, agentId: string, name: string) =>
+  `${agentObjects(tenant, agentId)}copied/${name}`;
+
 /** An input that is too large for its record. */
 export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/${taskId}/input`;
 

@@ -58,6 +58,7 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
             taskArn: runtime?.taskArn ?? null,
           },
     tasks,
+    forkedFrom: agent.forkOf ?? null,
     workspace: workspace ? { generation: workspace.generation, bytes: workspace.bytes } : null,
     // While it runs only its shim knows.
     idleSince: agent.status === 'running' ? null : timeOrNull(agent.idleSinceMs),

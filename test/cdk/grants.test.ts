@@ -70,6 +70,8 @@ const grants: Record<FunctionName, string[]> = {
     `${clusterTasks}: ecs:DescribeTasks ecs:StopTask`,
     `${clusterInstances}: ecs:ListTasks`,
     `${bucket}: s3:ListBucket`,
+    `${bucket}/agents/*: s3:GetObject`,
+    `${bucket}/agents/*/copied/*: s3:PutObject`,
     `${bucket}/agents/*: s3:DeleteObject`,
     `${userSchedules}: ${scheduler('CreateSchedule', 'DeleteSchedule', 'GetSchedule', 'UpdateSchedule')}`,
     '{SchedulesUserRole.Arn}: iam:PassRole',

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Agent, type AgentDecision, type AgentStatus, agentStatuses } from '../../lib/domain/agent.ts';
+import { archive, restore } from '../../lib/domain/agent-archive.ts';
 import { fail, recover } from '../../lib/domain/agent-failure.ts';
+import { copied, copyFailed, pin } from '../../lib/domain/agent-fork.ts';
 import { abandonLaunch, enrol, launchDeadline, launchFailed, start } from '../../lib/domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../../lib/domain/agent-life.ts';
 import { beginStop, goOn, runtimeLost, stopped } from '../../lib/domain/agent-stop.ts';
@@ -20,6 +22,7 @@ const noRuntime = {
 const since = { statusSinceMs: nowMs, updatedMs: nowMs };
 const workspace = { generation: 4, manifestKey: 'agents/m', manifestSha256: 'aa', bytes: 10, files: 2 };
 
+const otherAgentId = 'agt_other';
 const damage = { generation: 4, reason: 'a pack is gone', savedMs: nowMs };
 
 describe('what each status refuses', () => {
@@ -39,6 +42,11 @@ describe('what each status refuses', () => {
     ['recover', ['error'], (a) => recover(a, nowMs)],
     ['terminate', ['paused', 'archived', 'error'], (a) => terminate(a, nowMs)],
     ['saveWorkspace', ['running', 'stopping'], (a) => saveWorkspace(a, workspace, 5, nowMs)],
+    ['archive', ['paused', 'error'], (a) => archive(a, nowMs)],
+    ['restore', ['archived'], (a) => restore(a, nowMs)],
+    ['pin', ['paused', 'starting', 'running', 'stopping', 'archived', 'error'], (a) => pin(a, otherAgentId, 4, nowMs)],
+    ['copied', ['paused'], (a) => copied(a, workspace, nowMs)],
+    ['copyFailed', ['paused'], (a) => copyFailed(a, 'a pack is gone', nowMs)],
     ['rollBack', ['paused', 'archived', 'error'], (a) => rollBack(a, workspace, nowMs)],
     ['fallBack', ['running', 'stopping'], (a) => fallBack(a, damage, undefined, nowMs)],
   ];

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Agent, type AgentDecision, agentStatuses } from '../../lib/domain/agent.ts';
+import { keepActive } from '../../lib/domain/agent-activity.ts';
+import { archive, restore } from '../../lib/domain/agent-archive.ts';
 import { fail, recover } from '../../lib/domain/agent-failure.ts';
 import { abandonLaunch, enrol, launchFailed, start } from '../../lib/domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../../lib/domain/agent-life.ts';
@@ -49,6 +51,9 @@ function agentStep(random: Random, atMs: number, proof: boolean): Step {
     (agent) => resume(agent, atMs),
     (agent) => fail(agent, 'workspace', atMs),
     (agent) => recover(agent, atMs),
+    (agent) => (random() < 0.2 ? archive(agent, atMs) : restore(agent, atMs)),
+    (agent) => restore(agent, atMs),
+    (agent) => keepActive(agent, random() * 7200, chance(random), atMs),
     (agent) => (random() < 0.1 ? terminate(agent, atMs) : update(agent, { name: 'other' }, atMs)),
     (agent) =>
       saveWorkspace(agent, { generation: 1, manifestKey: 'k', manifestSha256: 's', bytes: 1, files: 1 }, 5, atMs),
@@ -99,7 +104,7 @@ describe('a random walk of an agent', () => {
         reached.add(agent.status);
       }
     }
-    expect([...reached].sort()).toEqual(agentStatuses.filter((status) => status !== 'archived').sort());
+    expect([...reached].sort()).toEqual([...agentStatuses].sort());
   });
 });
 

@@ -1,6 +1,4 @@
-import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { localAdministrator } from '../../local/credentials.ts';
 import { Client } from '../support/client.ts';
 import { TestStack } from '../support/stack.ts';
 
@@ -21,30 +19,14 @@ async function runningAgent(workspace: Record<string, unknown>): Promise<string>
   return agent.id;
 }
 
-const bucket = () => stack.aws.deployment!.outputs.Bucket!;
-
-const s3 = () =>
-  new S3Client({
-    region: stack.aws.region,
-    credentials: localAdministrator,
-    requestHandler: stack.aws.requestHandler(),
-    forcePathStyle: true,
-  });
-
-async function keysOf(agentId: string): Promise<string[]> {
-  const answer = await s3().send(new ListObjectsV2Command({ Bucket: bucket(), Prefix: `agents/default/${agentId}/` }));
-  return (answer.Contents ?? []).map(({ Key }) => Key!);
-}
+const keysOf = (agentId: string) => stack.objects(`agents/default/${agentId}/`);
 
 const storedKeys = async (agentId: string) =>
   (await keysOf(agentId)).map((key) => key.replace(/^.*(generations|packs)\//, '')).sort();
 
 /** Damages what is stored under a key that ends so: with `body` it has another content, without it is gone. */
-async function damage(agentId: string, ending: string, body?: string): Promise<void> {
-  const Key = (await keysOf(agentId)).find((key) => key.endsWith(ending))!;
-  if (body === undefined) await s3().send(new DeleteObjectCommand({ Bucket: bucket(), Key }));
-  else await s3().send(new PutObjectCommand({ Bucket: bucket(), Key, Body: body }));
-}
+const damage = async (agentId: string, ending: string, body?: string) =>
+  stack.damage((await keysOf(agentId)).find((key) => key.endsWith(ending))!, body);
 
 async function pause(agentId: string): Promise<void> {
   await stack.call('POST', `/v1/agents/${agentId}/pause`, {}, 202);

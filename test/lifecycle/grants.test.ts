@@ -126,6 +126,10 @@ test('a workspace is saved, pruned, and removed with its agent', async () => {
   await client.becomes(agent.id, 'running');
   await stack.fleet.newest.saveWorkspace(['a']);
   await stack.fleet.newest.saveWorkspace(['b']);
+  const fork = await call<{ id: string }>('POST', `/v1/agents/${agent.id}/fork`, {}, 201);
+  await client.becomes(fork.id, 'paused');
+  await stack.advance(10);
+  expect(await client.agent(fork.id)).toMatchObject({ workspace: { generation: 1 } });
   await call('GET', `/v1/agents/${agent.id}/generations`);
   await call('DELETE', `/v1/agents/${agent.id}`, undefined, 202);
   await client.becomes(agent.id, 'terminated');

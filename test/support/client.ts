@@ -7,6 +7,7 @@ export interface AgentResource {
   held: boolean;
   runtime: { id: string; taskArn: string | null } | null;
   tasks: { queued: number; running: number };
+  workspace: { generation: number } | null;
 }
 
 export interface TaskResource {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
+import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import * as api from '../../lambdas/api.ts';
 import { type FunctionDeps, makeDeps, type World } from '../../lambdas/deps.ts';
@@ -181,6 +182,33 @@ export class InProcessStack {
     });
     const answer = await client.send(new ListQueuesCommand({ QueueNamePrefix: 'rouse-bell-' }));
     return answer.QueueUrls ?? [];
+  }
+
+  /** Keys in the bucket. */
+  async objects(prefix: string): Promise<string[]> {
+    const answer = await this.s3.send(new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix }));
+    return (answer.Contents ?? []).map(({ Key }) => Key!);
+  }
+
+  /** Puts an object behind everybody's back; without a body it is deleted. */
+  async damage(Key: string, Body?: string): Promise<void> {
+    const Bucket = this.bucket;
+    await (Body === undefined
+      ? this.s3.send(new DeleteObjectCommand({ Bucket, Key }))
+      : this.s3.send(new PutObjectCommand({ Bucket, Key, Body })));
+  }
+
+  private get bucket(): string {
+    return this.aws.deployment!.outputs.Bucket!;
+  }
+
+  private get s3(): S3Client {
+    return new S3Client({
+      region: this.aws.region,
+      credentials: localAdministrator,
+      requestHandler: this.aws.requestHandler(),
+      forcePathStyle: true,
+    });
   }
 
   functionNamed(name: string): FunctionDefinition {

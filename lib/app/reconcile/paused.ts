@@ -4,13 +4,14 @@ import { newId } from '../../domain/id.ts';
 import { launchParameters } from '../pool/launch-parameters.ts';
 import { takeStandby } from '../pool/takeover.ts';
 import type { Runtime } from '../ports.ts';
+import { stepCopying } from './copying.ts';
 import { takeoverDeadlineMs } from './starting.ts';
-
 import type { Sight, Step } from './step.ts';
 
 /** A paused agent starts when there is work for it, unless it is held or backing off. */
 export async function stepPaused(sight: Sight): Promise<Step> {
   const { agent, queue, nowMs } = sight;
+  if (agent.copy) return stepCopying(sight, agent.copy);
   // Work waits for the end of a hold; what it may not do is wait beyond its time.
   if (agent.held) return look(sight, queue.expiryMs);
   if (!queue.ready && !agent.wanted) return look(sight, queue.nextMs);

@@ -4,7 +4,9 @@ import { agentHead } from '../../domain/head.ts';
 import { bySystem, type Cause, commitAgent } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import { Conflict } from '../ports.ts';
+import { stepArchived } from './archived.ts';
 import { stepPaused } from './paused.ts';
+import { stepPins } from './pins.ts';
 import { viewQueue } from './queue-view.ts';
 import { stepRetired } from './retired.ts';
 import { stepRunning } from './running.ts';
@@ -41,9 +43,9 @@ export async function reconcile(deps: Deps, tenant: string, agentId: string, cau
 /** One look and what follows from it. True when there is more to do. */
 async function turn(deps: Deps, agent: Agent, by: Cause): Promise<boolean> {
   const nowMs = deps.now();
-  const retired = await stepRetired(deps, agent, nowMs);
-  if (retired) {
-    await carryOut(deps, agent, retired, by);
+  const letGo = (await stepRetired(deps, agent, nowMs)) ?? (await stepPins(deps, agent, nowMs));
+  if (letGo) {
+    await carryOut(deps, agent, letGo, by);
     return true;
   }
   const queue = await viewQueue(deps, agent, by);
@@ -84,6 +86,7 @@ async function stepOf(sight: Sight): Promise<Step> {
     case 'terminated':
       return stepTerminated(sight);
     case 'archived':
+      return stepArchived(sight);
     case 'error':
       return stepAside(sight);
     default:

@@ -1,5 +1,5 @@
 import type { Agent, AgentDecision } from '../../domain/agent.ts';
-import { type HeadRef, poolHead } from '../../domain/head.ts';
+import { agentHead, type HeadRef, poolHead } from '../../domain/head.ts';
 import type { LiveTask, QueuedTask } from '../../domain/task.ts';
 import type { Cause } from '../commit.ts';
 import type { Deps } from '../deps.ts';
@@ -14,8 +14,8 @@ export type Effect =
   | { type: 'end_runtime'; runtimeId: string }
   /** A standby was taken over: the pool refills. */
   | { type: 'nudge_pool'; template: string }
-  /** A nudge to the second, besides the due time that the sweep looks at. */
-  | { type: 'timer'; atMs: number };
+  /** A nudge to the second, besides the due time that the sweep looks at; of another agent, if it names one. */
+  | { type: 'timer'; atMs: number; agentId?: string };
 
 /** What one look at an agent led to. `again`: its state has changed, look once more. */
 export interface Step {
@@ -78,7 +78,7 @@ export async function act(deps: Deps, head: HeadRef, effects: readonly Effect[])
         await deps.runtimes.ended(tenant, effect.runtimeId);
         break;
       case 'timer':
-        await deps.queues.nudgeAt(head, effect.atMs, deps.now());
+        await deps.queues.nudgeAt(effect.agentId ? agentHead(tenant, effect.agentId) : head, effect.atMs, deps.now());
         break;
       case 'nudge_pool':
         // By way of the timers: dispatch never sends to its own queue.

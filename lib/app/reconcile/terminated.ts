@@ -11,6 +11,8 @@ const lastWriteMs = 65 * 60_000;
 export async function stepTerminated(sight: Sight): Promise<Step> {
   const { deps, agent, queue, nowMs } = sight;
   if (agent.dueAtMs === undefined) return {};
+  // Forks still copy from it; they tell when they are done.
+  if (agent.pins?.length) return { decision: rearm(agent, { dueAtMs: undefined }) };
   let pages = 0;
   for await (const keys of deps.objects.list(agentObjects(agent.tenant, agent.id))) {
     await deps.objects.delete(keys);

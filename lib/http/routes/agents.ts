@@ -4,6 +4,7 @@ import {
   activityBody,
   agent,
   createAgentBody,
+  forkBody,
   listAgentsQuery,
   patchAgentBody,
   pauseBody,
@@ -143,6 +144,53 @@ export const keepActive = contract({
   answer: agent,
   status: 200,
   errors: ['not_found', 'illegal_transition', 'conflict'],
+});
+
+export const archiveAgent = contract({
+  id: 'archiveAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/archive',
+  tag: 'Agents',
+  summary: 'Put an agent away that is not running; it takes no work and never wakes',
+  description:
+    'Of its workspace only the current generation is kept. Tasks that wait stay queued, and expire in their time.',
+  auth: 'key',
+  role: 'member',
+  params,
+  answer: agent,
+  status: 202,
+  errors: ['not_found', 'illegal_transition', 'conflict'],
+});
+
+export const restoreAgent = contract({
+  id: 'restoreAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/restore',
+  tag: 'Agents',
+  summary: 'Take an agent out of the archive; work that waits wakes it',
+  auth: 'key',
+  role: 'member',
+  params,
+  answer: agent,
+  status: 202,
+  errors: ['not_found', 'illegal_transition', 'conflict'],
+});
+
+export const forkAgent = contract({
+  id: 'forkAgent',
+  method: 'POST',
+  path: '/v1/agents/{id}/fork',
+  tag: 'Agents',
+  summary: 'Create an agent like another one, with a copy of its files',
+  description:
+    'It has the template, version, overrides and labels of the other. It takes work at once, and starts when its files are copied; until then its statusReason says how far that is.',
+  auth: 'key',
+  role: 'member',
+  params,
+  body: forkBody,
+  answer: agent,
+  status: 201,
+  errors: ['not_found', 'conflict', 'agent_terminated'],
 });
 
 export const rollBackAgent = contract({

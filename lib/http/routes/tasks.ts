@@ -20,7 +20,7 @@ export const createTask = contract({
   body: createTaskBody,
   answer: task,
   status: 202,
-  errors: ['not_found', 'agent_busy', 'agent_terminated', 'conflict'],
+  errors: ['not_found', 'agent_busy', 'agent_archived', 'agent_terminated', 'conflict'],
 });
 
 export const getTask = contract({
@@ -89,7 +89,7 @@ export const retryTask = contract({
   params,
   answer: task,
   status: 202,
-  errors: ['not_found', 'illegal_transition', 'agent_terminated', 'conflict'],
+  errors: ['not_found', 'illegal_transition', 'agent_archived', 'agent_terminated', 'conflict'],
 });
 
 export const createUpload = contract({

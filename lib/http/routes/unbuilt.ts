@@ -3,7 +3,7 @@ import type { Method } from '../route.ts';
 /** Routes of the documented contract that are not built: they answer 422 `not_supported` instead of 404. */
 export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
   ...under('/v1/agents/{id}', [
-    ['POST', 'archive', 'restore', 'fork', 'messages'],
+    ['POST', 'messages'],
     ['GET', 'messages', 'generations/{generation}/files'],
   ]),
   { method: 'POST', path: '/v1/channels/{name}/messages' },

@@ -44,6 +44,11 @@ export const activityBody = z.strictObject({
   seconds: z.number().min(0).max(86_400).describe('From now on; a lease ends after an hour at the latest'),
 });
 
+export const forkBody = z.strictObject({
+  name: agentName.optional(),
+  generation: z.int().min(1).optional().describe('Which files it gets; the current ones unless given'),
+});
+
 export const rollbackBody = z.strictObject({
   generation: z.int().min(1).describe('One that GET …/generations shows, and that is not damaged'),
 });
@@ -69,6 +74,7 @@ export const agent = z
       })
       .nullable(),
     tasks: z.object({ queued: z.int(), running: z.int() }),
+    forkedFrom: z.object({ agentId: id('agent'), generation: z.int().nullable() }).nullable(),
     workspace: z.object({ generation: z.int(), bytes: z.int() }).nullable(),
     idleSince: timestamp.nullable(),
     activeUntil: timestamp.nullable().describe('Until when activity leases keep it from idling; it may have passed'),

@@ -85,13 +85,7 @@ export class Objects {
 
   async copy(bucket: Bucket, request: S3Request, bucketOf: (name: string) => Bucket): Promise<WireResponse> {
     validateKey(request.key);
-    const [, sourceBucket, sourceKey] =
-      /^\/?([^/]+)\/(.+)$/s.exec(decodeURIComponent(request.headers['x-amz-copy-source'] ?? '')) ?? [];
-    if (!sourceBucket || !sourceKey)
-      throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
-    const source = this.find(bucketOf(sourceBucket), sourceKey);
-    if (!mayRead(source, request.headers, 'x-amz-copy-source-'))
-      throw preconditionFailed('x-amz-copy-source-If-None-Match');
+    const { source, sourceBucket, sourceKey } = this.sourceOf(request, bucketOf);
     const replace = request.headers['x-amz-metadata-directive'] === 'REPLACE';
     const given = objectHeaders('CopyObject', request.headers);
     if (!replace && sourceBucket === request.bucket && sourceKey === request.key)
@@ -116,6 +110,18 @@ export class Objects {
       LastModified: new Date(object.modifiedMs).toISOString(),
       ETag: object.etag,
     });
+  }
+
+  /** What a copy is to be made of. */
+  sourceOf(request: S3Request, bucketOf: (name: string) => Bucket) {
+    const [, sourceBucket, sourceKey] =
+      /^\/?([^/]+)\/(.+)$/s.exec(decodeURIComponent(request.headers['x-amz-copy-source'] ?? '')) ?? [];
+    if (!sourceBucket || !sourceKey)
+      throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
+    const source = this.find(bucketOf(sourceBucket), sourceKey);
+    if (!mayRead(source, request.headers, 'x-amz-copy-source-'))
+      throw preconditionFailed('x-amz-copy-source-If-None-Match');
+    return { source, sourceBucket, sourceKey };
   }
 
   list(bucket: Bucket, request: S3Request): WireResponse {

@@ -124,7 +124,7 @@ const storedHeaders = [
 ];
 /** Headers that are read somewhere, or that have no meaning here because they say what is the case anyway. */
 const knownHeaders =
-  /^x-amz-(meta-.+|checksum-.+|date|content-sha256|security-token|decoded-content-length|trailer|sdk-checksum-algorithm|user-agent|expected-bucket-owner|copy-source|copy-source-if-.+|metadata-directive|mp-object-size)$/;
+  /^x-amz-(meta-.+|checksum-.+|date|content-sha256|security-token|decoded-content-length|trailer|sdk-checksum-algorithm|user-agent|expected-bucket-owner|copy-source|copy-source-if-.+|copy-source-range|metadata-directive|mp-object-size)$/;
 
 /** Headers that are kept with an object. @throws AwsError for `x-amz-` headers that are not emulated */
 export function objectHeaders(operation: string, headers: S3Request['headers']): Record<string, string> {

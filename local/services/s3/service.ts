@@ -140,6 +140,10 @@ export class S3Service implements WireService {
       CopyObject: onBucket((bucket, request) => objects.copy(bucket, request, (name) => this.bucket(name))),
       CreateMultipartUpload: onBucket((bucket, request) => uploads.create(bucket, request)),
       UploadPart: onBucket((bucket, request) => uploads.put(bucket, request)),
+      UploadPartCopy: onBucket((bucket, request) => {
+        const { source: object } = objects.sourceOf(request, (name) => this.bucket(name));
+        return uploads.copyPart(bucket, request, { object, range: request.headers['x-amz-copy-source-range'] });
+      }),
       CompleteMultipartUpload: onBucket((bucket, request) => uploads.complete(bucket, request)),
       AbortMultipartUpload: onBucket((bucket, request) => uploads.abort(bucket, request)),
       ListParts: onBucket((bucket, request) => uploads.list(bucket, request)),

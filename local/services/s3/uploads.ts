@@ -5,7 +5,7 @@ import type { WireResponse } from '../../service.ts';
 import { childrenOf, parseXml, textOf } from '../../xml.ts';
 import type { Bodies } from './bodies.ts';
 import type { Bucket, StoredObject, StoredPart, StoredUpload } from './bucket.ts';
-import { checkPartNumber, checkWrite } from './conditions.ts';
+import { checkPartNumber, checkWrite, parseRange } from './conditions.ts';
 import { malformedXml } from './errors.ts';
 import { type Objects, validateKey } from './objects.ts';
 import { type Checksum, checksumOf, readPayload } from './payload.ts';
@@ -65,6 +65,27 @@ export class Uploads {
     bucket.uploads.set(upload.id, upload);
     if (before) await this.bodies.remove(before.body);
     return answer(200, etagAndChecksum(part));
+  }
+
+  /** A part that is a range of an object, or all of it. */
+  async copyPart(
+    bucket: Bucket,
+    request: S3Request,
+    source: { object: StoredObject; range: string | undefined },
+  ): Promise<WireResponse> {
+    const upload = find(bucket, request);
+    const number = checkPartNumber(request.query.partNumber);
+    const { object } = source;
+    const { start, end } = (source.range && parseRange(source.range, object.size)) || { start: 0, end: object.size };
+    const bytes = await this.bodies.read(object.body, start, end);
+    const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
+    const before = upload.parts[number];
+    const modifiedMs = this.clock.now();
+    const checksum = computed(upload.algorithm, bytes);
+    upload.parts[number] = { body: await this.bodies.put(bytes), size: bytes.length, etag, modifiedMs, checksum };
+    bucket.uploads.set(upload.id, upload);
+    if (before) await this.bodies.remove(before.body);
+    return xmlAnswer('CopyPartResult', { LastModified: new Date(modifiedMs).toISOString(), ETag: etag });
   }
 
   async complete(bucket: Bucket, request: S3Request): Promise<WireResponse> {

@@ -212,7 +212,8 @@ class Look {
 
   private start(fire: PlannedFire): void {
     const seed = this.sight.seedOf(fire.scheduledMs);
-    const running = { ...fire, begun: false, ...startOf(this.now, seed, this.sight.nowMs) };
+    const { nowMs } = this.sight;
+    const running = { ...fire, decidedMs: nowMs, begun: false, ...startOf(this.now, seed, nowMs) };
     this.change({ running: [...this.now.running, running] });
     this.settle(startedFire(running));
   }

@@ -194,9 +194,9 @@ export class Loop {
     this.#nextDueAt = nextDueAt === null ? null : Date.parse(nextDueAt);
     if (activeUntil !== null) this.#activeUntil = Math.max(this.#activeUntil, Date.parse(activeUntil));
     for (const task of instructions.tasks) this.#begin(task);
-    for (const { taskId, fence } of instructions.cancel) {
+    for (const { taskId, fence, force } of instructions.cancel) {
       const run = this.#running.get(taskId);
-      if (run?.task.fence === fence) run.cancel();
+      if (run?.task.fence === fence) run.cancel(force);
     }
     this.#claimedAt = this.#deps.clock.now();
     this.#wake.abort();

@@ -95,7 +95,7 @@ export type StopOrder = { reason: string; force: boolean };
 
 export interface Instructions {
   tasks: ClaimedTask[];
-  cancel: { taskId: string; fence: number }[];
+  cancel: { taskId: string; fence: number; force?: boolean }[];
   stop: StopOrder | null;
   nextDueAt: string | null;
   /** Until when activity leases keep the agent from idling. */

@@ -135,7 +135,7 @@ export function makeRuntimeClient(deps: ClientDependencies) {
     claim: (slots: number, running: { taskId: string; fence: number }[], options?: CallOptions) =>
       call<Instructions>('claim', { slots, running }, options),
     heartbeat: (task: TaskAddress, options?: CallOptions) =>
-      call<{ cancel: boolean; leaseUntil: string }>(onTask(task, 'heartbeat'), held(task), options),
+      call<{ cancel: boolean; force?: boolean; leaseUntil: string }>(onTask(task, 'heartbeat'), held(task), options),
     events: (task: TaskAddress, lines: LogLine[], progress: { progress?: unknown }, options?: CallOptions) =>
       call<{ accepted: number }>(onTask(task, 'events'), { ...held(task), lines, ...progress }, options),
     complete: (

@@ -34,7 +34,7 @@ type Ending = 'timed_out' | 'cancelled' | 'released' | 'lost';
 export interface TaskRun {
   readonly task: ClaimedTask;
   /** Ends the processes with the template's grace; when they are gone, reports `cancelled`. */
-  cancel(): void;
+  cancel(force?: boolean): void;
   /** Ends the processes; when they are gone, gives the task back to the queue. */
   handBack(reason: string, graceMs: number): void;
   /** Kills the processes and reports nothing: another attempt has the task, or this runtime is over. */
@@ -91,8 +91,11 @@ class Attempt implements TaskRun {
       });
   }
 
-  cancel(): void {
-    this.#endEarly('cancelled', this.#graceMs);
+  /** @param force without grace; also when it is being cancelled with it */
+  cancel(force = false): void {
+    if (force) this.#ending ??= 'cancelled';
+    else this.#endEarly('cancelled', this.#graceMs);
+    if (force && this.#ending === 'cancelled') this.#running?.kill();
   }
 
   handBack(reason: string, graceMs: number): void {
@@ -133,8 +136,8 @@ class Attempt implements TaskRun {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
       try {
-        const { cancel } = await client.heartbeat(this.task, { patienceMs: 0, signal });
-        if (cancel) this.cancel();
+        const { cancel, force } = await client.heartbeat(this.task, { patienceMs: 0, signal });
+        if (cancel) this.cancel(force);
         waitMs = intervalMs;
       } catch (error) {
         if (signal.aborted) return;

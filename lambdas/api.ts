@@ -181,8 +181,8 @@ function taskRoutes(deps: FunctionDeps): Route[] {
       const page = await listTasks(deps, context.principal.tenant, query.status, query.limit, positionOf(query.cursor));
       return { items: page.items.map(taskSummaryView), nextCursor: nextCursor(page.next) };
     }),
-    bind(tasks.cancelTask, async ({ params, context }) =>
-      taskView(await cancelTask(deps, context.principal.tenant, params.id, causeOf(context)), presign),
+    bind(tasks.cancelTask, async ({ params, body, context }) =>
+      taskView(await cancelTask(deps, context.principal.tenant, params.id, causeOf(context), body), presign),
     ),
     bind(tasks.retryTask, async ({ params, context }) =>
       taskView(await retryTask(deps, context.principal.tenant, params.id, context.seed, causeOf(context)), presign),

@@ -50,13 +50,13 @@ export function makeHandler(deps: FunctionDeps) {
         ),
       ),
       bind(routes.heartbeat, async ({ params, body, context }) => {
-        const { cancel, leaseUntilMs } = await heartbeat(
+        const { cancel, force, leaseUntilMs } = await heartbeat(
           deps,
           me(context.principal),
           grip(params.id, body),
           body.progress,
         );
-        return { cancel, leaseUntil: time(leaseUntilMs) };
+        return { cancel, force, leaseUntil: time(leaseUntilMs) };
       }),
       bind(routes.taskEvents, async ({ params, body, context }) => ({
         accepted: await reportLines(deps, me(context.principal), grip(params.id, body), body.lines, body.progress),

@@ -12,13 +12,14 @@ export async function heartbeat(
   me: RuntimeIdentity,
   grip: Grip,
   progress: unknown,
-): Promise<{ cancel: boolean; leaseUntilMs: number }> {
+): Promise<{ cancel: boolean; force: boolean; leaseUntilMs: number }> {
   const held = await heldTask(deps, me, grip);
   const leaseUntilMs = deps.now() + held.leaseSeconds * 1000;
   try {
     const live = await deps.tasks.extendLease(held, leaseUntilMs);
     if (progress !== undefined) await deps.tasks.setProgress(me.tenant, grip.taskId, progress);
-    return { cancel: live.status === 'cancelling', leaseUntilMs };
+    const cancel = live.status === 'cancelling';
+    return { cancel, force: cancel && (live.force ?? false), leaseUntilMs };
   } catch (error) {
     if (error instanceof Conflict) throw fenceLost(grip.taskId, grip.fence);
     throw error;

@@ -32,7 +32,7 @@ export interface ClaimedTask {
 /** What a shim is to do next. */
 export interface Instructions {
   tasks: ClaimedTask[];
-  cancel: { taskId: string; fence: number }[];
+  cancel: { taskId: string; fence: number; force: boolean }[];
   stop: { reason: string; force: boolean } | null;
   nextDueMs: number | undefined;
   /** Until when activity leases keep the agent from idling. */
@@ -112,7 +112,7 @@ export async function claimTasks(
 }
 
 function cancelsOf(view: View): Instructions['cancel'] {
-  return view.cancelling.map((task) => ({ taskId: task.id, fence: task.attempt }));
+  return view.cancelling.map((task) => ({ taskId: task.id, fence: task.attempt, force: task.force ?? false }));
 }
 
 /** A task that is being cancelled and whose claim never reached the shim runs nowhere: nobody else could say so. */

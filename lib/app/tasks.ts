@@ -6,6 +6,7 @@ import { inputObject, uploadObject } from '../domain/object-key.ts';
 import type { Parent } from '../domain/parent.ts';
 import {
   finalStatuses,
+  forceCancel,
   isFinished,
   isHeld,
   type LiveTask,
@@ -172,7 +173,14 @@ export async function getTask(deps: Deps, tenant: string, taskId: string): Promi
 }
 
 /** Cancels at once what has not started; what runs is cancelled when there is proof that nothing of it runs. */
-export async function cancelTask(deps: Deps, tenant: string, taskId: string, by: Cause): Promise<KnownTask> {
+export async function cancelTask(
+  deps: Deps,
+  tenant: string,
+  taskId: string,
+  by: Cause,
+  options: { force: boolean } = { force: false },
+): Promise<KnownTask> {
+  const { force } = options;
   return retried(async () => {
     const known = await getTask(deps, tenant, taskId);
     const { live } = known;
@@ -180,8 +188,10 @@ export async function cancelTask(deps: Deps, tenant: string, taskId: string, by:
       if (known.record.status === 'cancelled') return known;
       throw illegalTransition('task', taskId, known.record.status ?? 'finished', 'cancel', ['queued', 'running']);
     }
-    if (live.status === 'cancelling' || isFinished(live)) return known;
-    const task = await commitTask(deps, live, requestCancel(live, deps.now()), by);
+    if (isFinished(live) || (live.status === 'cancelling' && (live.force || !force))) return known;
+    const nowMs = deps.now();
+    const decision = live.status === 'cancelling' ? forceCancel(live, nowMs) : requestCancel(live, nowMs, force);
+    const task = await commitTask(deps, live, decision, by);
     if (isFinished(task)) {
       await deps.tasks.settle(task);
       return getTask(deps, tenant, taskId);
@@ -189,7 +199,10 @@ export async function cancelTask(deps: Deps, tenant: string, taskId: string, by:
     if (isHeld(task)) {
       await deps.queues.ring(task.runtimeId);
       const settings = await settingsOf(deps, await existingAgent(deps, tenant, task.agentId));
-      await deps.due.lower(agentHead(tenant, task.agentId), cancelDeadlineMs(deps.now(), settings.cancelGraceSeconds));
+      await deps.due.lower(
+        agentHead(tenant, task.agentId),
+        cancelDeadlineMs(deps.now(), force ? 0 : settings.cancelGraceSeconds),
+      );
     }
     return { record: known.record, live: task };
   }).catch((error) => {

@@ -56,6 +56,8 @@ export interface RunningTask extends Held {
 export interface CancellingTask extends Held {
   status: 'cancelling';
   cancelRequestedMs: number;
+  /** It is killed without grace. */
+  force?: boolean | undefined;
 }
 
 export const finalStatuses = ['succeeded', 'failed', 'cancelled', 'timed_out', 'expired'] as const;
@@ -217,11 +219,25 @@ export function lose(
 export function requestCancel(
   task: QueuedTask | RunningTask,
   nowMs: number,
+  force = false,
 ): TaskDecision<CancellingTask | FinishedTask> {
   if (task.status === 'queued') return cancelled(task, 'it had not started', nowMs);
+  return cancelling(task, nowMs, force ? { force } : {});
+}
+
+/** One that is being cancelled loses its grace. */
+export function forceCancel(task: CancellingTask, nowMs: number): TaskDecision<CancellingTask> {
+  return cancelling(task, nowMs, { force: true });
+}
+
+function cancelling(
+  task: RunningTask | CancellingTask,
+  nowMs: number,
+  how: { force?: boolean },
+): TaskDecision<CancellingTask> {
   return {
-    task: { ...next(task), status: 'cancelling', cancelRequestedMs: nowMs },
-    events: [{ type: 'task.cancelling', data: { attempt: task.attempt, runtimeId: task.runtimeId } }],
+    task: { ...next(task), status: 'cancelling', cancelRequestedMs: nowMs, ...how },
+    events: [{ type: 'task.cancelling', data: { attempt: task.attempt, runtimeId: task.runtimeId, ...how } }],
   };
 }
 

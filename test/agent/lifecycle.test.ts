@@ -174,6 +174,22 @@ describe('ending a task early', () => {
     expect(lines.map(({ line }) => line)).toEqual(expect.arrayContaining(['cleaning', 'clean']));
   });
 
+  test('gives a command no grace when its cancel is forced', async () => {
+    cloud.config.cancelGraceSeconds = 1000;
+    run('trap "echo cleaning; sleep 1000" TERM; echo $$; while :; do sleep 0.1; done');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    const pids = await pidsOf('tsk_1', 1);
+    cloud.orders = { cancel: [{ taskId: 'tsk_1', fence: 1 }] };
+    cloud.ring();
+    const isCleaning = () => JSON.stringify(cloud.calls).includes('cleaning');
+    while (!isCleaning()) await new Promise((resolve) => setImmediate(resolve));
+    cloud.orders = { cancel: [{ taskId: 'tsk_1', fence: 1, force: true }] };
+    cloud.ring();
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'cancelled' });
+    expect(pids.some(isAlive)).toBe(false);
+  });
+
   test('touches nothing of another runtime that has a later attempt on the same machine', async () => {
     run('echo $$; sleep 1000');
     cloud.submit('tsk_1', { leaseSeconds: 4.5 });

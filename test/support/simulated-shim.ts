@@ -100,6 +100,8 @@ export class SimulatedShim implements RunningContainer {
   /** Deaf: it hears no bell; mute: it says nothing any more. Both go on running. */
   deaf = false;
   mute = false;
+  /** Tasks that it was told to end without grace. */
+  readonly killed: string[] = [];
   /** Answers that bring tasks never reach it. */
   losesTasks = false;
   readonly running = new Map<string, Attempt>();
@@ -222,7 +224,10 @@ export class SimulatedShim implements RunningContainer {
 
   private async obey(instructions: Instructions): Promise<void> {
     if (instructions.activeUntil) this.idleSinceMs = Math.max(this.idleSinceMs, Date.parse(instructions.activeUntil));
-    for (const { taskId } of instructions.cancel) this.cancel(taskId);
+    for (const { taskId, force } of instructions.cancel) {
+      if (force) this.killed.push(taskId);
+      this.cancel(taskId);
+    }
     for (const task of this.losesTasks ? [] : instructions.tasks) this.perform(task);
     if (instructions.nextDueAt) {
       const atMs = Date.parse(instructions.nextDueAt);

@@ -55,7 +55,9 @@ function suspect({ agent, queue, nowMs }: Sight, cancelGraceSeconds: number, con
   const silent = queue.held.find((task) => task.leaseUntilMs + leaseSlackMs / 2 <= nowMs);
   if (silent) return `it has been silent about task ${silent.id} for over ${silent.leaseSeconds} s`;
   const uncancelled = queue.held.find(
-    (task) => task.status === 'cancelling' && cancelDeadlineMs(task.cancelRequestedMs, cancelGraceSeconds) <= nowMs,
+    (task) =>
+      task.status === 'cancelling' &&
+      cancelDeadlineMs(task.cancelRequestedMs, task.force ? 0 : cancelGraceSeconds) <= nowMs,
   );
   if (uncancelled) return `it did not cancel task ${uncancelled.id} in time`;
   const { ready } = queue;
@@ -96,7 +98,9 @@ function lookLater({ agent, queue, nowMs }: Sight, cancelGraceSeconds: number, i
   const nextMs = earliest(
     ...queue.held.map((task) => task.leaseUntilMs + leaseSlackMs),
     ...queue.held.map((task) =>
-      task.status === 'cancelling' ? cancelDeadlineMs(task.cancelRequestedMs, cancelGraceSeconds) : undefined,
+      task.status === 'cancelling'
+        ? cancelDeadlineMs(task.cancelRequestedMs, task.force ? 0 : cancelGraceSeconds)
+        : undefined,
     ),
     queue.ready && queue.held.length === 0 ? nowMs + unclaimedMs : undefined,
     queue.nextMs === undefined ? undefined : queue.nextMs + unclaimedMs,

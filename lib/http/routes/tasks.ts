@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { contract } from '../route.ts';
 import { pathId } from '../schemas/id.ts';
 import { page } from '../schemas/page.ts';
-import { createTaskBody, getTaskQuery, listTasksQuery, task, taskSummary } from '../schemas/task.ts';
+import { cancelTaskBody, createTaskBody, getTaskQuery, listTasksQuery, task, taskSummary } from '../schemas/task.ts';
 import { createUploadBody, upload } from '../schemas/upload.ts';
 
 const agentParams = z.object({ id: pathId('agent') });
@@ -73,6 +73,7 @@ export const cancelTask = contract({
   auth: 'key',
   role: 'member',
   params,
+  body: cancelTaskBody,
   answer: task,
   status: 202,
   errors: ['not_found', 'illegal_transition', 'conflict'],

@@ -119,7 +119,7 @@ export const claimedTask = z
 export const instructions = z
   .object({
     tasks: z.array(claimedTask),
-    cancel: z.array(z.object({ taskId: id('task'), fence: z.int() })),
+    cancel: z.array(z.object({ taskId: id('task'), fence: z.int(), force: z.boolean().describe('Without grace') })),
     stop: z.object({ reason: z.string(), force: z.boolean() }).nullable(),
     nextDueAt: timestamp.nullable(),
     activeUntil: timestamp.nullable(),
@@ -130,7 +130,9 @@ export const heartbeatBody = z
   .strictObject({ fence, place, progress: progress.optional() })
   .meta({ id: 'HeartbeatRequest' });
 
-export const heartbeatAnswer = z.object({ cancel: z.boolean(), leaseUntil: timestamp }).meta({ id: 'HeartbeatAnswer' });
+export const heartbeatAnswer = z
+  .object({ cancel: z.boolean(), force: z.boolean().describe('Without grace'), leaseUntil: timestamp })
+  .meta({ id: 'HeartbeatAnswer' });
 
 /** The shim cuts lines at 8 KiB of UTF-8; never more characters than that. */
 const outputLine = z.strictObject({ time: timestamp, stream: logStream, line: z.string().max(8192) });

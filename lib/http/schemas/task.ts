@@ -110,6 +110,10 @@ export const createTaskBody = z
   })
   .meta({ id: 'CreateTask' });
 
+export const cancelTaskBody = z
+  .strictObject({ force: z.boolean().default(false).describe('Kill it without grace') })
+  .meta({ id: 'CancelTask' });
+
 export type CreateTaskBody = z.output<typeof createTaskBody>;
 
 export const usage = z

@@ -17,7 +17,6 @@ beforeAll(async () => {
   stack = await TestStack.start();
   client = new Client(stack);
   schedules = new ScheduleClient(stack);
-  // What a test leaves running is not tried again in the next.
   const patient = { idleTimeoutSeconds: 3600, task: { timeoutSeconds: 86_400 } };
   await client.putTemplate('slow', { ...patient, concurrency: 10 });
   await client.putTemplate('fresh', patient);
@@ -25,22 +24,28 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   finish = [];
-  stack.fleet.program = (task) => new Promise((resolve) => finish.push(() => resolve(task.input)));
+  // What an earlier test left running is none of a test's business.
+  stack.fleet.program = ({ metadata }) =>
+    new Promise((resolve) => {
+      if (metadata.test === names) finish.push(() => resolve('done'));
+    });
   agentId = (await client.createAgent('slow')).id;
 });
 
 afterAll(() => stack.close());
 
-/** A schedule that fires every ten minutes, with three occurrences behind it, of which the first still runs. */
-async function afterThree(overlap: string, differs: Record<string, unknown> = {}): Promise<string> {
+/** A schedule that fires every minute, with three occurrences behind it, of which the first still runs. */
+async function afterThree(overlap: string, differs: { template?: string } = {}): Promise<string> {
   const name = `overlap-${++names}`;
   await schedules.put(name, {
-    expression: 'rate(10 minutes)',
+    expression: 'rate(1 minute)',
     overlap,
-    target: { agentId, task: { input: '{% $fire.scheduledTime %}' } },
-    ...differs,
+    target: {
+      ...(differs.template ? { template: differs.template } : { agentId }),
+      task: { input: 'x', metadata: { test: names } },
+    },
   });
-  await stack.advance(31 * 60);
+  await stack.advance(185);
   return name;
 }
 
@@ -57,7 +62,7 @@ test('skip starts none, and each says so with its reason, in an event too', asyn
   const skipped = (await schedules.events(name)).filter(({ type }) => type === 'schedule.skipped');
   expect(skipped.map(({ data }) => data.scheduledTime)).toEqual(fires.slice(1).map((fire) => fire.scheduledTime));
   await next();
-  await stack.advance(600);
+  await stack.advance(60);
   expect((await schedules.outcomes(name)).at(-1)).toBe('started');
   await schedules.remove(name);
 });
@@ -95,19 +100,36 @@ test('cancel_other starts the new one when it is proven that the old one has end
   await schedules.remove(name);
 });
 
+test('terminate_other kills without grace, and starts the new one when death is proven', async () => {
+  const name = await afterThree('terminate_other');
+  const fires = await schedules.fires(name);
+  expect(fires.map(({ outcome, result }) => [outcome, result?.status])).toEqual([
+    ['started', 'cancelled'],
+    ['started', 'cancelled'],
+    ['started', undefined],
+  ]);
+  expect(stack.fleet.newest.killed).toEqual([fires[0]?.taskId, fires[1]?.taskId]);
+  await schedules.remove(name);
+});
+
 test('what can not be cancelled at once holds the new one up, and the newest takes the place of those that wait', async () => {
   const name = await afterThree('buffer_one');
   stack.fleet.newest.mute = true;
   await schedules.put(name, {
-    expression: 'rate(10 minutes)',
+    expression: 'rate(1 minute)',
     overlap: 'cancel_other',
     target: { agentId, task: { input: 'x' } },
   });
-  await stack.advance(600);
-  const fires = await schedules.fires(name);
-  expect(fires.slice(0, 4).map(({ outcome }) => outcome)).toEqual(['started', 'skipped', 'skipped', 'started']);
-  expect(fires[1]?.reason).toContain('took its place');
-  expect((await client.task(fires[0]!.taskId!)).status).toBe('cancelled');
+  const isCancelled = async () => (await schedules.fires(name))[0]?.result?.status === 'cancelled';
+  await stack.until(isCancelled, 400, 'the proof of death');
+  await stack.advance(30);
+  const [first, second, ...others] = await schedules.fires(name);
+  expect(second?.reason).toContain('took its place');
+  expect(others.slice(0, -1).every(({ outcome }) => outcome === 'skipped')).toBe(true);
+  const last = others.at(-1)!;
+  expect(last.outcome).toBe('started');
+  const [old, fresh] = await Promise.all([first!, last].map(({ taskId }) => client.task(taskId!)));
+  expect(Date.parse(fresh!.startedAt!)).toBeGreaterThanOrEqual(Date.parse(old!.finishedAt!));
   await schedules.remove(name);
 });
 
@@ -126,7 +148,7 @@ test('allow_all starts them beside each other', async () => {
 });
 
 test('a fresh agent is made for each fire, and terminated when its task has ended', async () => {
-  const name = await afterThree('buffer_all', { target: { template: 'fresh', task: { input: 'x' } } });
+  const name = await afterThree('buffer_all', { template: 'fresh' });
   const [first] = await schedules.fires(name);
   expect(await client.agent(first!.agentId!)).toMatchObject({ status: 'running', labels: { schedule: name } });
   await next();
@@ -135,7 +157,7 @@ test('a fresh agent is made for each fire, and terminated when its task has ende
   const [, second] = await schedules.fires(name);
   expect(second).toMatchObject({ outcome: 'started' });
   expect(second!.agentId).not.toBe(first!.agentId);
-  // Deleting the schedule leaves nothing behind: what runs goes on, and its agent goes when it has ended.
+  // Deleting it leaves nothing behind: what runs goes on, and its agent goes when it has ended.
   await schedules.remove(name);
   await next();
   await stack.advance(300);

@@ -60,7 +60,10 @@ export async function stopReplaced(deps: Deps, schedule: Schedule, cause: string
   for (const { begun, stop, taskId } of schedule.running) {
     if (!begun || stop === undefined || taskId === undefined) continue;
     // One that has ended by itself meanwhile is seen by the next look.
-    await ignoring(['illegal_transition', 'not_found'], cancelTask(deps, schedule.tenant, taskId, by));
+    await ignoring(
+      ['illegal_transition', 'not_found'],
+      cancelTask(deps, schedule.tenant, taskId, by, { force: stop === 'kill' }),
+    );
   }
 }
 

@@ -321,10 +321,7 @@ test('schedules are made, fire, change, and go', async () => {
   await call('POST', '/v1/schedules/s/trigger', { overlap: 'allow_all' }, 202);
   await call('POST', '/v1/schedules/s/pause');
   await call('POST', '/v1/schedules/s/resume');
-  // Longer than a minute: nobody tells EventBridge Scheduler in time, and the sweep finds the occurrence.
-  const deaf = stack.aws.faults.addDelivery(({ source }) => (source === 'scheduler' ? { copies: 0 } : undefined));
-  await stack.advance(800);
-  deaf();
+  await stack.advance(700);
   const size = (bytes: number) => ({ template: 'echo', task: { input: `{% $pad('', ${bytes}, 'x') %}` } });
   await put({ target: size(70_000) });
   await stack.advance(700);

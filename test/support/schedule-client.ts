@@ -1,4 +1,6 @@
+import { ListSchedulesCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { expect } from 'vitest';
+import { localAdministrator } from '../../local/credentials.ts';
 import type { TestStack } from './stack.ts';
 
 export interface FireResource {
@@ -27,10 +29,30 @@ export interface ScheduleResource {
 
 /** What the tests say to schedules, in few words. */
 export class ScheduleClient {
+  /** EventBridge Scheduler itself. */
+  readonly scheduler: SchedulerClient;
   private readonly stack: TestStack;
 
   constructor(stack: TestStack) {
     this.stack = stack;
+    this.scheduler = new SchedulerClient({
+      region: stack.aws.region,
+      credentials: localAdministrator,
+      requestHandler: stack.aws.requestHandler(),
+    });
+  }
+
+  /** How often a delivery of a schedule's time reaches its queue. The returned function ends that. */
+  deliver(copies: () => number): () => void {
+    return this.stack.aws.faults.addDelivery(({ source, target }) =>
+      source === 'scheduler' && target.includes('Triggers') ? { copies: copies() } : undefined,
+    );
+  }
+
+  /** Names of what EventBridge Scheduler has for a schedule. */
+  async alarms(name: string): Promise<string[]> {
+    const { Schedules = [] } = await this.scheduler.send(new ListSchedulesCommand({ NamePrefix: `${name}.` }));
+    return Schedules.map(({ Name = '' }) => Name);
   }
 
   put(name: string, body: Record<string, unknown>, status?: number): Promise<ScheduleResource> {

@@ -1,15 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findProcess, signalGroup } from '../../../local/services/ecs/process-table.ts';
+import { pythonWith } from '../../support/virtual-environment.ts';
 
 /** Everything is in here: the virtual environment, what the server writes, and its log. */
 const home = fileURLToPath(new URL('../../../.rouse/ministack', import.meta.url));
 const requirements = fileURLToPath(new URL('requirements.txt', import.meta.url));
-const oldestPython = [3, 10];
 const startLimitMs = 60_000;
 const stopLimitMs = 5_000;
 
@@ -38,7 +37,7 @@ export async function startServer(port: number, print: (line: string) => void): 
   if (health !== undefined && health.edition === undefined)
     throw new Error(`Port ${port} is taken by another program. Choose another one: npm run localstack:up -- --port N`);
   if (health !== undefined) return { endpointUrl, ranAlready: true };
-  const python = virtualEnvironment(print);
+  const python = pythonWith({ program: 'MiniStack', file: requirements, home, print });
   const folder = join(home, String(port));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'tmp'), { recursive: true });
@@ -101,44 +100,6 @@ function serverEnvironment(port: number, temporaryFolder: string): Record<string
     BIND_HOST: '127.0.0.1',
     PYTHONUNBUFFERED: '1',
   };
-}
-
-/** The Python of a virtual environment that holds what `requirements.txt` says; made when it is not there yet. */
-function virtualEnvironment(print: (line: string) => void): string {
-  const version = pythonVersion();
-  const hash = createHash('sha256').update(readFileSync(requirements)).update(version).digest('hex').slice(0, 12);
-  const folder = join(home, `python-${hash}`);
-  const python = join(folder, 'bin', 'python');
-  const complete = join(folder, 'complete');
-  if (existsSync(complete)) return python;
-  print(`Installing MiniStack for Python ${version} …`);
-  rmSync(folder, { recursive: true, force: true });
-  run('python3', ['-m', 'venv', folder], 'On Debian and Ubuntu: apt-get install python3-venv');
-  run(
-    python,
-    ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes', '-r', requirements],
-    'It needs a Python package index, as pip finds it.',
-  );
-  writeFileSync(complete, '');
-  return python;
-}
-
-function pythonVersion(): string {
-  const { stdout, error } = spawnSync('python3', ['--version'], { encoding: 'utf8' });
-  const version = /^Python (\d+)\.(\d+)\S*/.exec(stdout ?? '');
-  const wanted = `MiniStack needs Python ${oldestPython.join('.')} or newer with venv and pip`;
-  if (error || !version) throw new Error(`${wanted}, but there is no python3 on the PATH. Install it and try again.`);
-  const [major, minor] = [Number(version[1]), Number(version[2])];
-  if (major < oldestPython[0]! || (major === oldestPython[0] && minor < oldestPython[1]!))
-    throw new Error(`${wanted}, but python3 is ${version[0]}. Install a newer one and try again.`);
-  return version[0].slice('Python '.length);
-}
-
-function run(command: string, args: string[], advice: string): void {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
-  if (status === 0) return;
-  const output = error?.message ?? `${stdout}${stderr}`.trim().slice(-2000);
-  throw new Error(`${command} ${args.slice(0, 3).join(' ')} … failed. ${advice}\n${output}`);
 }
 
 interface Health {

@@ -13,6 +13,7 @@ import {
 } from '../lib/app/agents.ts';
 import { existingAgent } from '../lib/app/commit.ts';
 import { forkAgent } from '../lib/app/fork.ts';
+import { listFiles, readFile } from '../lib/app/generation-files.ts';
 import { listGenerations, rollBackAgent } from '../lib/app/generations.ts';
 import { cancelTask, listAgentTasks, listTasks, maxUploadBytes, retryTask, submitTask } from '../lib/app/tasks.ts';
 import { deleteTemplate, getTemplate, listTemplates, putTemplate } from '../lib/app/templates.ts';
@@ -20,13 +21,21 @@ import type { Agent } from '../lib/domain/agent.ts';
 import { idOf } from '../lib/domain/id.ts';
 import { uploadObject } from '../lib/domain/object-key.ts';
 import { openapiOf } from '../lib/http/openapi.ts';
-import { bind, type Route, reply } from '../lib/http/route.ts';
+import { bind, FileReply, type Route, reply } from '../lib/http/route.ts';
 import * as agents from '../lib/http/routes/agents.ts';
 import { contracts } from '../lib/http/routes/index.ts';
 import * as service from '../lib/http/routes/service.ts';
 import * as tasks from '../lib/http/routes/tasks.ts';
 import * as templates from '../lib/http/routes/templates.ts';
-import { agentView, generationView, taskSummaryView, taskView, templateView } from '../lib/http/views.ts';
+import { encodeCursor } from '../lib/http/schemas/page.ts';
+import {
+  agentView,
+  generationFileView,
+  generationView,
+  taskSummaryView,
+  taskView,
+  templateView,
+} from '../lib/http/views.ts';
 import { version } from '../lib/version.ts';
 import { keyAuthentication } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
@@ -146,6 +155,19 @@ function agentRoutes(deps: FunctionDeps): Route[] {
       return {
         items: page.items.map((generation) => generationView(generation, agent)),
         nextCursor: nextCursor(page.next),
+      };
+    }),
+    bind(agents.listGenerationFiles, async ({ params, query, context }) => {
+      const { tenant } = context.principal;
+      if (query.path !== undefined) {
+        const bytes = await readFile(deps, tenant, params.id, params.generation, query.path);
+        return new FileReply(bytes, query.path.split('/').at(-1)!);
+      }
+      const from = Number(query.cursor?.from ?? 0) || 0;
+      const page = await listFiles(deps, tenant, params.id, params.generation, query.limit, from);
+      return {
+        items: page.items.map(generationFileView),
+        nextCursor: page.next === undefined ? null : encodeCursor({ from: page.next }),
       };
     }),
   ];

@@ -21,6 +21,7 @@ import { FleetStore } from '../lib/aws/fleet-store.ts';
 import { GenerationStore } from '../lib/aws/generation-store.ts';
 import { IdempotencyStore } from '../lib/aws/idempotency-store.ts';
 import { type Post, StsIdentities } from '../lib/aws/identity.ts';
+import { PackReader } from '../lib/aws/pack-reader.ts';
 import { SsmParameters } from '../lib/aws/parameters.ts';
 import { PoolStore } from '../lib/aws/pool-store.ts';
 import { SqsQueues } from '../lib/aws/queues.ts';
@@ -82,12 +83,14 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
   const log = new Table(documents, config.logTable);
   const ecs = new ECSClient(client);
   const { now, sleep, random } = world;
+  // Checksums by default would be part of presigned URLs, and would be those of an empty body.
+  const objects = new Bucket(new S3Client({ ...client, requestChecksumCalculation: 'WHEN_REQUIRED' }), config.bucket);
   return {
     config,
     ...stores(state, log, config, random),
     queues: new SqsQueues(new SQSClient(client), config, functionName === 'dispatch' ? 'timers' : 'work'),
-    // Checksums by default would be part of presigned URLs, and would be those of an empty body.
-    objects: new Bucket(new S3Client({ ...client, requestChecksumCalculation: 'WHEN_REQUIRED' }), config.bucket),
+    objects,
+    packs: new PackReader(objects),
     alarms: new SchedulerAlarms(new SchedulerClient(client), config),
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),

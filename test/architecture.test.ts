@@ -48,7 +48,7 @@ const imports = code.flatMap(importsOf);
 const rooms: Record<string, readonly string[]> = {
   'lib/domain/': [],
   'lib/app/': ['lib/domain/', 'lib/config.ts', 'node:crypto', 'node:util'],
-  'lib/aws/': ['lib/app/', 'lib/domain/', 'lib/config.ts', '@aws-sdk/', 'node:'],
+  'lib/aws/': ['lib/app/', 'lib/domain/', 'lib/config.ts', '@aws-sdk/', 'tar-stream', 'node:'],
   'lib/http/': [
     'lib/http/schemas/',
     'lib/app/',

@@ -105,7 +105,8 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     api: [
       onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query', 'BatchGetItem'),
       queryIndex(stateTable, 'list'),
-      onObjects('GetObject', 'tasks/*', 'uploads/*', 'runs/*'),
+      // Its own results, and files of agents' generations.
+      onObjects('GetObject', 'tasks/*', 'uploads/*', 'runs/*', 'agents/*'),
       onObjects('PutObject', 'uploads/*', 'tasks/*', 'runs/*'),
       send(bells, work),
       allow(['ecs:RegisterTaskDefinition'], [taskDefinitions]),

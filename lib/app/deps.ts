@@ -22,7 +22,7 @@ import type {
 } from './ports.ts';
 import type { Runs, Workflows } from './runs/ports.ts';
 import type { Alarms, Schedules } from './schedules/ports.ts';
-import type { Generations } from './workspace-ports.ts';
+import type { Generations, Packs } from './workspace-ports.ts';
 
 /** All that the use cases work with. Time and chance come from here too, so that a test can hold both. */
 export interface Deps {
@@ -38,6 +38,7 @@ export interface Deps {
   runs: Runs;
   runtimes: Runtimes;
   generations: Generations;
+  packs: Packs;
   events: EventLog;
   fleet: Fleets;
   taskLogs: TaskLogs;

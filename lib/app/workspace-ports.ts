@@ -31,3 +31,9 @@ export interface Generations {
   /** Removes the rows of all of an agent's generations. */
   deleteAll(tenant: string, agentId: string): Promise<void>;
 }
+
+/** What generations' files lie in. */
+export interface Packs {
+  /** The content of one file of a pack; undefined when the pack or the file is not there. */
+  read(key: string, path: string): Promise<Uint8Array | undefined>;
+}

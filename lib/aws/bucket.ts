@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import {
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
@@ -40,6 +41,14 @@ export class Bucket implements Objects {
     return this.orMissing(async () => {
       const answer = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
       return { text: (await answer.Body?.transformToString()) ?? '', contentType: answer.ContentType ?? '' };
+    });
+  }
+
+  /** The content as it comes; undefined when nothing is there. */
+  async stream(key: string): Promise<Readable | undefined> {
+    return this.orMissing(async () => {
+      const answer = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
+      return answer.Body as Readable | undefined;
     });
   }
 

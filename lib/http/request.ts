@@ -17,6 +17,7 @@ export interface HttpResult {
   statusCode: number;
   headers: Record<string, string>;
   body: string;
+  isBase64Encoded?: boolean;
 }
 
 export const maxBodyBytes = 1024 * 1024;

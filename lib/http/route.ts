@@ -122,6 +122,17 @@ export class Reply<Body> {
   }
 }
 
+/** A file as it is, instead of JSON. */
+export class FileReply {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+
+  constructor(bytes: Uint8Array, name: string) {
+    this.bytes = bytes;
+    this.name = name;
+  }
+}
+
 export function reply<Body>(status: number, body: Body, headers?: Record<string, string>): Reply<Body> {
   return new Reply(status, body, headers);
 }
@@ -130,7 +141,7 @@ export type Handler<C extends Contract> =
   C extends Contract<infer A, infer Params, infer Query, infer Body, infer Answer>
     ? (
         call: Call<A, z.output<Params>, z.output<Query>, z.output<Body>>,
-      ) => Promise<z.input<Answer> | Reply<z.input<Answer>>>
+      ) => Promise<z.input<Answer> | Reply<z.input<Answer>> | FileReply>
     : never;
 
 type AnyHandler = (call: Call<Auth, unknown, unknown, unknown>) => Promise<unknown>;

@@ -5,7 +5,7 @@ import { type Match, PathTable, unknownPath } from './path-table.ts';
 import { type Auth, mayActAs, type Principal } from './principal.ts';
 import { commonHeaders, internalError, problemResult } from './problem.ts';
 import { bearerOf, bodyOf, type HttpEvent, type HttpResult, idempotencyKeyOf, queryOf } from './request.ts';
-import { type Call, type Context, type Contract, type Method, Reply, type Route } from './route.ts';
+import { type Call, type Context, type Contract, FileReply, type Method, Reply, type Route } from './route.ts';
 
 export interface Authentication {
   auth: 'key' | 'runtime';
@@ -149,21 +149,21 @@ async function run(route: Route, rawParams: Record<string, string>, event: HttpE
   const key = contract.idempotent ? idempotencyKeyOf(event) : undefined;
 
   const header = (name: string) => event.headers?.[name];
-  const perform = async (seed: string) => {
+  const handle = (seed: string) => {
     // the principal is the one that the contract's `auth` stands for: authenticated() has seen to it
     const context = { principal, requestId, nowMs, seed, header } as Context;
-    return answerOf(
-      contract,
-      await route.handler({ params, query, body, context } satisfies Call<Auth, unknown, unknown, unknown>),
-      options,
-    );
+    return route.handler({ params, query, body, context } satisfies Call<Auth, unknown, unknown, unknown>);
   };
-  if (key === undefined || principal === null) return rendered(await perform(options.newSeed()), requestId);
+  if (key === undefined || principal === null) {
+    const returned = await handle(options.newSeed());
+    if (returned instanceof FileReply) return fileResult(returned, requestId);
+    return rendered(answerOf(contract, returned, options), requestId);
+  }
 
   const request = { key, route: `${contract.method} ${event.rawPath}`, bodyHash: bodyHash(rawBody), principal, nowMs };
   let headers: Record<string, string> = {};
   const { replayed, ...kept } = await options.idempotency.run(request, async (seed) => {
-    const { status, body, headers: own } = await perform(seed);
+    const { status, body, headers: own } = answerOf(contract, await handle(seed), options);
     headers = own;
     return { status, body };
   });
@@ -222,6 +222,20 @@ function rendered(answer: Reply<unknown>, requestId: string): HttpResult {
     statusCode: answer.status,
     headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify(answer.body),
+  };
+}
+
+function fileResult({ bytes, name }: FileReply, requestId: string): HttpResult {
+  return {
+    statusCode: 200,
+    headers: {
+      ...commonHeaders(requestId),
+      'content-type': 'application/octet-stream',
+      'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+      'x-content-type-options': 'nosniff',
+    },
+    body: Buffer.from(bytes).toString('base64'),
+    isBase64Encoded: true,
   };
 }
 

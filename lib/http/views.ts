@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Instructions } from '../app/claim.ts';
 import type { Enrolment, StandbyEnrolment } from '../app/enrol.ts';
+import type { ListedFile } from '../app/generation-files.ts';
 import type { LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Generation } from '../app/workspace-ports.ts';
@@ -13,6 +14,7 @@ import { isFinished } from '../domain/task.ts';
 import type { Agent as AgentResource } from './schemas/agent.ts';
 import type { Event } from './schemas/event.ts';
 import type { Generation as GenerationResource } from './schemas/generation.ts';
+import type { GenerationFile } from './schemas/generation-file.ts';
 import type { EnrollAnswer, Instructions as InstructionsAnswer, StandbyAnswer } from './schemas/runtime.ts';
 import type { OutputSpec, ParentView, Task, TaskSummary, Usage } from './schemas/task.ts';
 import type { template } from './schemas/template.ts';
@@ -141,6 +143,12 @@ export function generationView(generation: Generation, agent: Agent): Generation
     current: agent.workspace?.generation === generation.number,
     damaged: generation.damage ? { reason: generation.damage.reason, foundAt: time(generation.damage.foundMs) } : null,
   };
+}
+
+export function generationFileView(file: ListedFile): GenerationFile {
+  if (file.type === 'symlink') return file;
+  const { path, type, bytes, mode, mtimeMs, sha256 } = file;
+  return { path, type, bytes, mode: mode.toString(8).padStart(3, '0'), modifiedAt: time(mtimeMs), sha256 };
 }
 
 export function logLineView(line: LogLine & { taskId: string }) {

@@ -36,7 +36,7 @@ const grants: Record<FunctionName, string[]> = {
   api: [
     `${state}: ${items('BatchGetItem', 'DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
     `${state}/index/list: ${items('Query')}`,
-    ...['tasks', 'uploads', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
+    ...['tasks', 'uploads', 'runs', 'agents'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
     ...['tasks', 'uploads', 'runs'].map((folder) => `${bucket}/${folder}/*: s3:PutObject`),
     ...[bells, work].map((queue) => `${queue}: sqs:SendMessage`),
     `${taskDefinitions}: ecs:RegisterTaskDefinition`,

@@ -131,6 +131,7 @@ test('a workspace is saved, pruned, and removed with its agent', async () => {
   await stack.advance(10);
   expect(await client.agent(fork.id)).toMatchObject({ workspace: { generation: 1 } });
   await call('GET', `/v1/agents/${agent.id}/generations`);
+  await call('GET', `/v1/agents/${agent.id}/generations/2/files`);
   await call('DELETE', `/v1/agents/${agent.id}`, undefined, 202);
   await client.becomes(agent.id, 'terminated');
   await stack.advance(120);

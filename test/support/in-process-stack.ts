@@ -191,7 +191,7 @@ export class InProcessStack {
   }
 
   /** Puts an object behind everybody's back; without a body it is deleted. */
-  async damage(Key: string, Body?: string): Promise<void> {
+  async damage(Key: string, Body?: string | Uint8Array): Promise<void> {
     const Bucket = this.bucket;
     await (Body === undefined
       ? this.s3.send(new DeleteObjectCommand({ Bucket, Key }))

@@ -11,7 +11,8 @@ import {
   rollbackBody,
 } from '../schemas/agent.ts';
 import { generation } from '../schemas/generation.ts';
-import { pathId } from '../schemas/id.ts';
+import { generationFile, generationFilesQuery } from '../schemas/generation-file.ts';
+import { pathId, pathNumber } from '../schemas/id.ts';
 import { page, pageQuery } from '../schemas/page.ts';
 
 const params = z.object({ id: pathId('agent') });
@@ -221,4 +222,19 @@ export const listGenerations = contract({
   answer: page(generation),
   status: 200,
   errors: ['not_found'],
+});
+
+export const listGenerationFiles = contract({
+  id: 'listGenerationFiles',
+  method: 'GET',
+  path: '/v1/agents/{id}/generations/{generation}/files',
+  tag: 'Agents',
+  summary: 'List the files of a generation by path, or read one',
+  description: 'With `path` the answer is that file itself, as application/octet-stream, up to 4 MiB.',
+  auth: 'key',
+  params: z.object({ id: pathId('agent'), generation: pathNumber('generation') }),
+  query: generationFilesQuery,
+  answer: page(generationFile),
+  status: 200,
+  errors: ['not_found', 'too_large'],
 });

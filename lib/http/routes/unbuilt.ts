@@ -4,7 +4,7 @@ import type { Method } from '../route.ts';
 export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
   ...under('/v1/agents/{id}', [
     ['POST', 'messages'],
-    ['GET', 'messages', 'generations/{generation}/files'],
+    ['GET', 'messages'],
   ]),
   { method: 'POST', path: '/v1/channels/{name}/messages' },
   { method: 'PUT', path: '/v1/channels/{name}/subscribers/{agentId}' },

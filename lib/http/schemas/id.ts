@@ -40,3 +40,11 @@ export const templateName = z
 export function pathName(noun: string) {
   return z.string().regex(namePattern, { error: (issue) => notFoundSentence(noun, String(issue.input)) });
 }
+
+/** A number in a path, from 1. One that can't exist is a 404. */
+export function pathNumber(noun: string) {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, { error: (issue) => notFoundSentence(noun, String(issue.input)) })
+    .transform(Number);
+}

@@ -18,6 +18,9 @@ const ignored: Readonly<Record<string, string>> = {
   W3005: 'the CDK makes what depends on a role’s policy depend on the role, too, which is superfluous and harmless',
 };
 
+/** By default what the CDK's own validation finds is a warning. */
+const failOnFindings = { '@aws-cdk/core:validateAgainstDefaultRules': true };
+
 const repository = join(import.meta.dirname, '..', '..');
 
 /** @returns the templates, by the name of their variation */
@@ -26,12 +29,10 @@ function synthesizeAll(folder: string): Map<string, string> {
   const templates = new Map<string, string>();
   for (const [name, context] of Object.entries(variations)) {
     const outdir = join(folder, `assembly-${templates.size}`);
-    const app = new App({ outdir, analyticsReporting: false, treeMetadata: false });
+    const app = new App({ outdir, analyticsReporting: false, treeMetadata: false, context: failOnFindings });
     const { stackName, ...props } = readSettings((key) => context[key]);
     new RouseStack(app, stackName, { ...props, bundles });
     app.synth();
-    // Its report is on the console by now.
-    if (process.exitCode) throw new Error(`CDK's validation has refused the template with ${name}.`);
     templates.set(name, join(outdir, `${stackName}.template.json`));
   }
   return templates;

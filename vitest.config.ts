@@ -10,6 +10,7 @@ export default defineConfig({
     // They need a deployed stack: npm run test:localstack.
     exclude: [...configDefaults.exclude, 'test/deployed/**'],
     globalSetup: ['test/support/synth.ts'],
+    reporters: ['default', 'test/support/backend-report.ts'],
     testTimeout: 30_000,
     // Loading the SDK, the CDK and our own modules anew for each file took as long as half of the tests: no test may
     // depend on what another file has left in a module.

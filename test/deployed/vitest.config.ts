@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     root: fileURLToPath(new URL('.', import.meta.url)),
     include: ['suite/*.test.ts'],
+    reporters: ['default', fileURLToPath(new URL('../support/backend-report.ts', import.meta.url))],
     setupFiles: ['fargate/loopback-names.mjs'],
     // A container's start, a lost one's replacement and its task: see README, Published bounds.
     testTimeout: 400_000,

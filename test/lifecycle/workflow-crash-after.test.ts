@@ -1,0 +1,3 @@
+import { testEveryCall } from './workflow-crash.ts';
+
+testEveryCall('after');

@@ -6,12 +6,15 @@ import type { ItemReader } from './values.ts';
 
 /**
  * Ids of all that a run starts follow from the run, the step, the item and when the step began: whoever starts it again
- * after a crash finds what is there. Items count as created one after the other from the beginning of their step, so
- * that they keep their order in the queue of an agent.
+ * after a crash finds what is there. Of the chance in a ULID the first 15 bits are an item's number, so that the items of
+ * a step keep their order in the queue of an agent, which sorts by time and then by id.
  */
 export function seedOf(run: Run, step: string, startedMs: number, item: number | undefined, what = ''): string {
-  const text = `${run.tenant}/${run.id}/${step}/${item ?? ''}/${what}`;
-  return newUlid(startedMs + (item ?? 0), (length) => createHash('sha256').update(text).digest().subarray(0, length));
+  const hash = createHash('sha256')
+    .update(`${run.tenant}/${run.id}/${step}/${item ?? ''}/${what}`)
+    .digest();
+  const order = item === undefined ? [] : [item >> 10, item >> 5, item];
+  return newUlid(startedMs, (length) => Uint8Array.from([...order, ...hash]).subarray(0, length));
 }
 
 export function taskIdOf(run: Run, step: string, startedMs: number, item: number | undefined, agentId: string): string {

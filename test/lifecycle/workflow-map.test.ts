@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type FunctionCall, TestStack } from '../support/stack.ts';
+import { WorkflowClient } from '../support/workflow-client.ts';
+
+let stack: TestStack;
+let client: WorkflowClient;
+let agent: string;
+
+beforeEach(async () => {
+  stack = await TestStack.start();
+  client = new WorkflowClient(stack);
+  await client.putTemplate('many', { idleTimeoutSeconds: 3600 });
+  agent = (await client.createAgent('many', { start: true })).id;
+  await client.becomes(agent, 'running');
+});
+
+afterEach(() => stack.close());
+
+/** Runs a forEach step over so many items. @returns AWS requests of dispatch and record, by function */
+async function mapped(items: number, step: Record<string, unknown>): Promise<Record<string, number>> {
+  const requests: Record<string, number> = { dispatch: 0, record: 0 };
+  stack.crash = ({ function: name, request }: FunctionCall) => {
+    // The event log is that of any task, whoever gives it.
+    if (name in requests && !Buffer.from(request.body).includes('LogTable')) requests[name]! += 1;
+    return undefined;
+  };
+  const forEach = `{% [1..${items}] %}`;
+  const run = await client.outcome([{ id: 'each', agent, forEach, ...step }], null, {
+    output: '{% {"count": $count($steps.each.output), "sum": $sum($steps.each.output)} %}',
+  });
+  stack.crash = undefined;
+  expect(run).toMatchObject({ status: 'succeeded', output: { count: items, sum: (items * (items + 1)) / 2 } });
+  expect(run.steps.each?.items).toEqual({ total: items, started: items, succeeded: items, failed: 0 });
+  return requests;
+}
+
+test('a map over 1,000 items with a limit of 20 has never more than 20 under way', async () => {
+  const waiting = new Set<string>();
+  let most = 0;
+  stack.meanwhile = ({ function: name, request }) => {
+    const [, task] = /"sk":\{"S":"live#\d+#(tsk_\w+)"/.exec(Buffer.from(request.body).toString()) ?? [];
+    const target = request.headers['x-amz-target'];
+    if (name === 'dispatch' && target?.endsWith('.PutItem') && task) waiting.add(task);
+    if (name === 'runtime' && target?.endsWith('.DeleteItem') && task) waiting.delete(task);
+    most = Math.max(most, waiting.size);
+    return undefined;
+  };
+  await mapped(1000, { maxConcurrency: 20 });
+  expect(most).toBe(20);
+}, 120_000);
+
+test('items are done in their order', async () => {
+  const order: unknown[] = [];
+  stack.fleet.program = (task) => {
+    order.push(task.input);
+    return task.input;
+  };
+  await mapped(150, {});
+  expect(order).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
+});

@@ -34,6 +34,14 @@ export interface RouseStackProps {
   readonly allowedSecretArns?: readonly string[];
   /** ECR repositories that templates may pull besides those named `rouse-agent/…`. @default none */
   readonly allowedRepositoryArns?: readonly string[];
+  /** Agents that a tenant may have. @default no limit */
+  readonly maxAgents?: number;
+  /** Runtimes that a tenant may have at once, standbys included; launches beyond wait in order. @default no limit */
+  readonly maxRuntimes?: number;
+  /** Whether the longest idle agent is paused when a launch waits for room. @default false */
+  readonly evictIdle?: boolean;
+  /** Launches of a tenant that begin in a second, 20 at most. @default 20, which is what Fargate sustains */
+  readonly launchesPerSecond?: number;
   /** Concurrency reserved for functions. @default none */
   readonly reservedConcurrency?: Partial<Record<FunctionName, number>>;
   /** SNS topic that the alarm notifies. @default none */
@@ -125,6 +133,10 @@ export class RouseStack extends Stack {
       ROUSE_ADMIN_KEY_PARAMETER: adminKeyParameter,
       ROUSE_TOKEN_KEY_PARAMETER: tokenKeyParameter,
       ROUSE_LOG_RETENTION_DAYS: String(logRetention),
+      ROUSE_MAX_AGENTS: String(props.maxAgents ?? ''),
+      ROUSE_MAX_RUNTIMES: String(props.maxRuntimes ?? ''),
+      ROUSE_LAUNCHES_PER_SECOND: String(props.launchesPerSecond ?? 20),
+      ROUSE_EVICT_IDLE: String(props.evictIdle ?? false),
     } satisfies Environment);
 
     new CfnOutput(this, 'ApiUrl', { value: api.url, description: 'Origin of the HTTP API' });

@@ -22,6 +22,11 @@ const flag = z
   .union([z.boolean(), z.enum(['true', 'false'])], 'wanted true or false')
   .transform((value) => value === true || value === 'true');
 
+const count = (most: number) =>
+  z.coerce
+    .number(`wanted a number from 1 to ${most}`)
+    .refine((n) => Number.isInteger(n) && n >= 1 && n <= most, `wanted a whole number from 1 to ${most}`);
+
 const concurrency = list
   .transform((items) => items.map((item) => item.split('=')))
   .refine(
@@ -88,6 +93,14 @@ const contextKeys = {
   ).optional(),
   /** ECR repositories that templates may pull besides those named rouse-agent/…. @default none */
   allowedRepositoryArns: listOf(/^arn:[\w-]+:ecr:[\w-]+:\d{12}:repository\/.+$/, 'ARNs of ECR repositories').optional(),
+  /** Agents that a tenant may have. @default no limit */
+  maxAgents: count(9_999_999).optional(),
+  /** Runtimes that a tenant may have at once, standbys included; launches beyond wait in order. @default no limit */
+  maxRuntimes: count(9_999_999).optional(),
+  /** Whether the longest idle agent is paused when a launch waits for room. @default false */
+  evictIdle: flag.optional(),
+  /** Launches of a tenant that begin in a second. @default 20, which is what Fargate sustains */
+  launchesPerSecond: count(20).optional(),
   /** Concurrency reserved for functions, like `runtime=20,wait=50`. @default none: a new account has ten in all */
   reservedConcurrency: concurrency.optional(),
   /** SNS topic that the alarm notifies. @default none: the alarm is seen in the console */

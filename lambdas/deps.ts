@@ -25,6 +25,7 @@ import { PackReader } from '../lib/aws/pack-reader.ts';
 import { SsmParameters } from '../lib/aws/parameters.ts';
 import { PoolStore } from '../lib/aws/pool-store.ts';
 import { SqsQueues } from '../lib/aws/queues.ts';
+import { RoomStore } from '../lib/aws/room-store.ts';
 import { RunStore } from '../lib/aws/run-store.ts';
 import { EcsRunner } from '../lib/aws/runner.ts';
 import { RuntimeStore } from '../lib/aws/runtime-store.ts';
@@ -115,7 +116,7 @@ function stsEndpoint({ env }: World): string | undefined {
 
 function stores(state: Table, log: Table, config: Config, random: World['random']) {
   return {
-    agents: new AgentStore(state),
+    agents: new AgentStore(state, config.maxAgents),
     due: new DueHeadStore(state),
     tasks: new TaskStore(state),
     templates: new TemplateStore(state),
@@ -123,6 +124,7 @@ function stores(state: Table, log: Table, config: Config, random: World['random'
     pools: new PoolStore(state),
     workflows: new WorkflowStore(state),
     runs: new RunStore(state),
+    rooms: new RoomStore(state),
     runtimes: new RuntimeStore(state),
     fleet: new FleetStore(state),
     generations: new GenerationStore(state),

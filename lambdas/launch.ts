@@ -5,16 +5,19 @@ import { eachRecordPaced, parsed } from './batch.ts';
 import type { FunctionDeps } from './deps.ts';
 import { wrapped } from './middleware.ts';
 
-/** AWS starts 20 Fargate tasks a second, sustained (aws-facts 1.2). */
-const launchesPerSecond = 20;
-
 /**
- * launches.fifo → RunTask. The queue has one group, so one of these runs at a time and keeps AWS's rate for the whole
- * deployment: launches begin in the order in which they were decided, 50 ms apart. One that is throttled comes again.
+ * launches.fifo → RunTask. The queue has one group, so one of these runs at a time and keeps the rate of the whole
+ * deployment: launches begin in the order in which they were decided, 50 ms apart (AWS starts 20 Fargate tasks a second,
+ * sustained; aws-facts 1.2) unless the deployment wants fewer. One that is throttled comes again.
  */
 export function makeHandler(deps: FunctionDeps) {
-  return (event: SQSEvent): Promise<SQSBatchResponse> =>
-    eachRecordPaced(event, deps, 1000 / launchesPerSecond, async (record) => {
+  const spacingMs = 1000 / deps.config.launchesPerSecond;
+  let nextMs = 0;
+  return async (event: SQSEvent): Promise<SQSBatchResponse> => {
+    // The batch before this one has used up its share of the second.
+    if (nextMs > deps.now()) await deps.sleep(nextMs - deps.now());
+    nextMs = deps.now() + event.Records.length * spacingMs;
+    return eachRecordPaced(event, deps, spacingMs, async (record) => {
       const { tenant, runtimeId } = parsed(record, ({ tenant, runtimeId }) =>
         typeof tenant === 'string' && typeof runtimeId === 'string' && isId('runtime', runtimeId)
           ? { tenant, runtimeId }
@@ -22,6 +25,7 @@ export function makeHandler(deps: FunctionDeps) {
       );
       await launch(deps, tenant, runtimeId, record.messageId);
     });
+  };
 }
 
 export const handler = wrapped('launch', makeHandler);

@@ -36,6 +36,13 @@ const days = z
   .regex(/^[1-9]\d{0,3}$/, 'wanted a number of days from 1 to 9999')
   .transform(Number);
 
+/** A limit of each tenant. */
+const limit = (what: string) =>
+  z
+    .string()
+    .regex(/^([1-9]\d{0,6})?$/, `wanted a number of ${what} from 1 to 9999999, or nothing for no limit`)
+    .transform((value) => (value === '' ? undefined : Number(value)));
+
 const variables = {
   ROUSE_STACK: z
     .string()
@@ -71,6 +78,13 @@ const variables = {
   ROUSE_ADMIN_KEY_PARAMETER: parameter('the name of an SSM parameter like /rouse/admin-key'),
   ROUSE_TOKEN_KEY_PARAMETER: parameter('the name of an SSM parameter like /rouse/token-key'),
   ROUSE_LOG_RETENTION_DAYS: days,
+  ROUSE_MAX_AGENTS: limit('agents'),
+  ROUSE_MAX_RUNTIMES: limit('runtimes'),
+  ROUSE_LAUNCHES_PER_SECOND: z
+    .string()
+    .regex(/^([1-9]|1\d|20)$/, 'wanted a number of launches a second from 1 to 20')
+    .transform(Number),
+  ROUSE_EVICT_IDLE: z.enum(['true', 'false'], 'wanted true or false').transform((value) => value === 'true'),
 };
 
 type Variable = keyof typeof variables;

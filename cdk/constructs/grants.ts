@@ -156,7 +156,8 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       onObjects('PutObject', 'runs/*', 'tasks/*'),
     ],
     launch: [
-      onTable(stateTable, 'GetItem', 'UpdateItem'),
+      // Beyond reading and noting: what waits for room among the tenant's runtimes.
+      onTable(stateTable, 'GetItem', 'UpdateItem', 'PutItem', 'DeleteItem', 'Query'),
       allow(['ecs:RunTask'], [taskDefinitions], onlyCluster),
       passRole,
       allow(['sqs:CreateQueue', 'sqs:TagQueue', 'sqs:DeleteQueue'], [bells.queueArn]),
@@ -196,6 +197,6 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     ],
     timers: [send(work)],
     trigger: [send(work)],
-    'task-events': [onTable(stateTable, 'GetItem', 'UpdateItem'), send(work)],
+    'task-events': [onTable(stateTable, 'GetItem', 'UpdateItem', 'DeleteItem'), send(work)],
   };
 }

@@ -12,6 +12,7 @@ import type {
   Parameters,
   Pools,
   Queues,
+  Rooms,
   Runner,
   Runtimes,
   TaskDefinitions,
@@ -36,6 +37,7 @@ export interface Deps {
   pools: Pools;
   workflows: Workflows;
   runs: Runs;
+  rooms: Rooms;
   runtimes: Runtimes;
   generations: Generations;
   packs: Packs;

@@ -5,6 +5,7 @@ import { bySystem, type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { commitPool } from './pool/commit.ts';
 import type { Refusal, Runtime } from './ports.ts';
+import { enterRoom, leaveRoom, waitForRoom } from './room/enter.ts';
 import { isMinded } from './runtime-owner.ts';
 
 /** ECS remembers a token for at least an hour after the task; ours are not used again after ten minutes (design). */
@@ -23,20 +24,28 @@ export async function launch(
   tenant: string,
   runtimeId: string,
   cause: string,
-): Promise<'launched' | 'refused' | 'not_wanted'> {
+): Promise<'launched' | 'refused' | 'waiting' | 'not_wanted'> {
   const runtime = await deps.runtimes.get(tenant, runtimeId);
   if (!runtime || runtime.launchedMs !== undefined || runtime.status === 'ended') return 'not_wanted';
   const owner = await ownerOfLaunch(deps, runtime);
+  const nudgeRoom = (room: HeadRef) => deps.queues.nudgeAt(room, deps.now(), deps.now());
   if (!owner.isWanted) {
+    // It may have waited, or died on its way to RunTask.
+    if (runtime.attemptedMs === undefined) await leaveRoom(deps, tenant, runtimeId, nudgeRoom);
     // Refused, and its bell was not removed any more: nobody else would.
     if (runtime.attemptedMs !== undefined && !(await isMinded(deps, runtime))) await deps.queues.deleteBell(runtimeId);
     return 'not_wanted';
+  }
+  const noRoom = await enterRoom(deps, runtime);
+  if (noRoom !== undefined && runtime.agentId !== undefined) {
+    await waitForRoom(deps, runtime, runtime.agentId, noRoom, bySystem('launch', cause));
+    return 'waiting';
   }
   const attemptedMs = await deps.runtimes.attempt(runtime, deps.now());
   // Too old a try: whether it worked is for reconcile to find out.
   if (deps.now() - attemptedMs > tokenLifeMs) return 'not_wanted';
   await deps.queues.createBell(runtimeId);
-  const result = await deps.runner.launch(runtime);
+  const result = noRoom === undefined ? await deps.runner.launch(runtime) : { refused: { reason: noRoom, ours: true } };
   if ('taskArn' in result) {
     await deps.runtimes.launched(runtime, result.taskArn, deps.now());
     // To the second; the sweep would be up to a minute late.
@@ -46,6 +55,7 @@ export async function launch(
   }
   const nextMs = await refuse(deps, runtime, result.refused, bySystem('launch', cause));
   await deps.queues.deleteBell(runtimeId);
+  await leaveRoom(deps, tenant, runtimeId, nudgeRoom);
   if (nextMs !== undefined) await deps.queues.nudgeAt(owner.head, nextMs, deps.now());
   return 'refused';
 }

@@ -4,6 +4,7 @@ import { reconcileFleet } from './fleet.ts';
 import { lookAtPool } from './pool/look.ts';
 import type { Queues } from './ports.ts';
 import { reconcile } from './reconcile/reconcile.ts';
+import { lookAtRoom } from './room/look.ts';
 import { lookAtRun } from './runs/look.ts';
 import { reconcileSchedule } from './schedules/reconcile.ts';
 
@@ -15,6 +16,7 @@ const looks: Partial<Record<HeadKind, Look>> = {
   run: lookAtRun,
   fleet: reconcileFleet,
   pool: lookAtPool,
+  room: lookAtRoom,
   schedule: reconcileSchedule,
 };
 

@@ -1,5 +1,6 @@
 import type { Deps } from './deps.ts';
 import type { Observation } from './ports.ts';
+import { leaveRoom } from './room/enter.ts';
 import { ownerOf } from './runtime-owner.ts';
 
 /**
@@ -12,6 +13,8 @@ export async function observeTask(
   observation: Observation,
 ): Promise<void> {
   const runtime = await deps.runtimes.get(tenant, runtimeId);
+  if (runtime && observation.executionStopped)
+    await leaveRoom(deps, tenant, runtimeId, (room) => deps.queues.nudge([room]));
   // One that said goodbye is expected to end.
   if (!runtime || runtime.status === 'ended') return;
   const fresh = await deps.runtimes.observe(tenant, runtimeId, observation);

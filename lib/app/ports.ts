@@ -24,8 +24,13 @@ export interface Page<T> {
 
 export interface Agents {
   get(tenant: string, agentId: string, options: { strong: boolean }): Promise<Agent | undefined>;
-  /** @throws Conflict when an agent with this id, or with the same partition, exists. */
+  /**
+   * @throws Conflict when an agent with this id, or with the same partition, exists.
+   * @throws RouseError limit_reached when the tenant has as many agents as it may have
+   */
   create(agent: Agent, events: CarriedEvent[]): Promise<void>;
+  /** A terminated agent counts no more; doing it twice is doing it once. */
+  uncount(tenant: string, agentId: string): Promise<void>;
   /** Writes what differs, if the head still is what `before` says. */
   commit(before: Agent, after: Agent, events: CarriedEvent[]): Promise<void>;
   /** Says that the agent's shim saw an empty queue, or no longer waits. Only for the enrolled runtime; false if it is another. */
@@ -192,8 +197,8 @@ export interface Queues {
   nudge(nudges: Nudge[]): Promise<void>;
   /** To `work.fifo` by way of the timers queue, at `atMs` (at most 15 minutes ahead; later ones are left to the sweep). */
   nudgeAt(nudge: Nudge, atMs: number, nowMs: number): Promise<void>;
-  /** An intent to launch, of the head that wants the runtime. */
-  requestLaunch(head: HeadRef, runtimeId: string): Promise<void>;
+  /** An intent to launch, of the head that wants the runtime; `again` makes it another one than those before. */
+  requestLaunch(head: HeadRef, runtimeId: string, again?: string): Promise<void>;
   /** What failed too often, a bounded number of messages; one that is not removed comes again. */
   deadLetters(): AsyncIterable<{ body: string; remove(): Promise<void> }>;
   /** Makes the bell of a runtime. */

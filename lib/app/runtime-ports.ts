@@ -30,6 +30,8 @@ export interface Runtime {
   /** What the agent had different from its template when the launch, or the takeover, was decided. */
   overrides?: Record<string, unknown> | undefined;
   status: 'intended' | 'launched' | 'standby' | 'enrolled' | 'ended';
+  /** Since when its launch has waited for room among the tenant's runtimes. */
+  waitingMs?: number | undefined;
   /** When RunTask was first called with its token. */
   attemptedMs?: number | undefined;
   /** Since when ECS has not known its task. */
@@ -86,6 +88,8 @@ export interface Runtimes {
   dismiss(runtime: Runtime, nowMs: number): Promise<boolean>;
   /** Notes that a standby has asked. */
   seen(runtime: Runtime, nowMs: number): Promise<void>;
+  /** Notes that its launch waits for room. */
+  setWaiting(runtime: Runtime, nowMs: number): Promise<void>;
   /** Notes that RunTask is about to be called. @returns when it was called first */
   attempt(runtime: Runtime, nowMs: number): Promise<number>;
   /** Notes that ECS does not know its task, or that it does again. */
@@ -96,6 +100,35 @@ export interface Runtimes {
   ended(tenant: string, runtimeId: string): Promise<void>;
   /** Keeps the newest observation; false when it is an old one. */
   observe(tenant: string, runtimeId: string, observation: Observation): Promise<boolean>;
+}
+
+/** The place of a runtime among those that a tenant may have at once. */
+export interface Slot {
+  runtimeId: string;
+  agentId?: string | undefined;
+  /** It was launched for this pool. */
+  pool?: string | undefined;
+}
+
+/** How many runtimes a tenant has, exactly, and the launches that wait until there are fewer. */
+export interface Rooms {
+  /** Takes a place, which ends the waiting; true also for who has one. False when all are taken. */
+  enter(tenant: string, slot: Slot, limit: number): Promise<boolean>;
+  has(tenant: string, runtimeId: string): Promise<boolean>;
+  /** Gives the place back, and waits no more. True when it had either, so that another may be next. */
+  leave(tenant: string, runtimeId: string): Promise<boolean>;
+  /** Waits in the order of the decisions to launch. The room is looked at by `lookMs`. */
+  wait(tenant: string, runtimeId: string, agentId: string, lookMs: number): Promise<void>;
+  /** Who waits, the longest first. */
+  waiting(tenant: string, limit: number): Promise<{ runtimeId: string; agentId: string }[]>;
+  state(tenant: string): Promise<{ used: number; dueAtMs: number | undefined; cursor: string | undefined }>;
+  slots(tenant: string, limit: number, after: string | undefined): Promise<Slot[]>;
+  /** Sets the next look, unless somebody has asked for an earlier one since `seenDueMs` was read. */
+  lookedAt(
+    tenant: string,
+    seenDueMs: number | undefined,
+    next: { dueAtMs: number | undefined; cursor: string | undefined },
+  ): Promise<void>;
 }
 
 /** Why a launch did not happen. `ours`: capacity, pacing, quotas; the agent is not to blame and it is tried again. */

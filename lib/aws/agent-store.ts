@@ -1,18 +1,23 @@
 import type { Agents, Page } from '../app/ports.ts';
 import type { Agent } from '../domain/agent.ts';
+import { RouseError } from '../domain/errors.ts';
 import type { CarriedEvent } from '../domain/event.ts';
 import { agentHead } from '../domain/head.ts';
-import { dueEntry, headKey, listEntry } from './keys.ts';
+import { agentCountKey, dueEntry, headKey, listEntry } from './keys.ts';
+import { writeTogether } from './room-store.ts';
 import { difference, type Item, orConflict, type Table } from './table.ts';
 
 /** Attributes of a head row that are not the agent's own. */
-const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'duePk', 'dueAt', 'events'] as const;
+const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'duePk', 'dueAt', 'events', 'counted'] as const;
 
 export class AgentStore implements Agents {
   private readonly table: Table;
+  private readonly limit: number | undefined;
 
-  constructor(table: Table) {
+  /** @param limit agents that a tenant may have; undefined: they are not counted */
+  constructor(table: Table, limit?: number) {
     this.table = table;
+    this.limit = limit;
   }
 
   async get(tenant: string, agentId: string, options: { strong: boolean }): Promise<Agent | undefined> {
@@ -28,7 +33,54 @@ export class AgentStore implements Agents {
       ...listEntry(agent.tenant, 'agents', agent.id),
       events,
     };
-    orConflict(await this.table.putNew(item), `Agent ${agent.id}`);
+    const created =
+      this.limit === undefined ? this.table.putNew(item) : this.putCounted(agent.tenant, item, this.limit);
+    orConflict(await created, `Agent ${agent.id}`);
+  }
+
+  /** The agent and the count of agents in one write, so that the count can't drift. @throws RouseError limit_reached */
+  private async putCounted(tenant: string, item: Item, limit: number): Promise<boolean> {
+    const TableName = this.table.name;
+    const outcome = await writeTogether(this.table, [
+      { Put: { TableName, Item: { ...item, counted: true }, ConditionExpression: 'attribute_not_exists(pk)' } },
+      {
+        Update: {
+          TableName,
+          Key: agentCountKey(tenant),
+          UpdateExpression: 'ADD agents :one',
+          ConditionExpression: 'attribute_not_exists(agents) OR agents < :limit',
+          ExpressionAttributeValues: { ':one': 1, ':limit': limit },
+        },
+      },
+    ]);
+    if (outcome === 'done') return true;
+    if (outcome[0] === 'ConditionalCheckFailed') return false;
+    const detail = `This deployment allows a tenant ${limit} agents, and there are as many. Terminate one that is not needed, or deploy with a higher maxAgents.`;
+    throw new RouseError('limit_reached', detail, { extra: { limit } });
+  }
+
+  async uncount(tenant: string, agentId: string): Promise<void> {
+    if (this.limit === undefined) return;
+    const TableName = this.table.name;
+    await writeTogether(this.table, [
+      {
+        Update: {
+          TableName,
+          Key: headKey(agentHead(tenant, agentId)),
+          UpdateExpression: 'REMOVE counted',
+          ConditionExpression: 'counted = :true',
+          ExpressionAttributeValues: { ':true': true },
+        },
+      },
+      {
+        Update: {
+          TableName,
+          Key: agentCountKey(tenant),
+          UpdateExpression: 'ADD agents :less',
+          ExpressionAttributeValues: { ':less': -1 },
+        },
+      },
+    ]);
   }
 
   async commit(before: Agent, after: Agent, events: CarriedEvent[]): Promise<void> {

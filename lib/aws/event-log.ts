@@ -221,7 +221,8 @@ type Owner = Pick<RecordedEvent, 'agentId' | 'runId' | 'schedule' | 'pool' | 'fl
 const ownerNames = { agent: 'agentId', run: 'runId', schedule: 'schedule', pool: 'pool', fleet: 'fleet' } as const;
 
 function ownerOf({ kind, id }: HeadRef): Owner {
-  return { [ownerNames[kind]]: id };
+  // A room has no events.
+  return kind === 'room' ? {} : { [ownerNames[kind]]: id };
 }
 
 function without(event: RecordedEvent, owner: Owner): Item {

@@ -26,6 +26,9 @@ export const agentPartition = (tenant: string, id: string) => partitionOf(agentH
 
 export const headKey = (head: HeadRef): Key => ({ pk: partitionOf(head), sk: 'head' });
 
+/** How many agents a tenant has, where that is limited. */
+export const agentCountKey = (tenant: string): Key => ({ pk: `${tenant}#room#agents`, sk: 'count' });
+
 export const livePrefix = 'live#';
 /** Sorted by place, then by id. Places are milliseconds since the epoch, 13 digits until the year 2286. */
 export const liveKey = (tenant: string, agentId: string, place: number, taskId: string): Key => ({

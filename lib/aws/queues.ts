@@ -88,7 +88,7 @@ export class SqsQueues implements Queues {
     );
   }
 
-  async requestLaunch(head: HeadRef, runtimeId: string): Promise<void> {
+  async requestLaunch(head: HeadRef, runtimeId: string, again?: string): Promise<void> {
     await this.client.send(
       new SendMessageCommand({
         QueueUrl: this.urls.launchesQueueUrl,
@@ -96,7 +96,7 @@ export class SqsQueues implements Queues {
         // One group, so that launches happen in the order of their decisions. An intent that is sent again within the
         // dedupe window of five minutes is still in the queue: SQS drops the copy.
         MessageGroupId: 'launches',
-        MessageDeduplicationId: runtimeId,
+        MessageDeduplicationId: again === undefined ? runtimeId : `${runtimeId}/${again}`,
       }),
     );
   }

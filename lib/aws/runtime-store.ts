@@ -45,6 +45,10 @@ export class RuntimeStore implements Runtimes {
     return Number(answer.Attributes?.attemptedMs ?? nowMs);
   }
 
+  async setWaiting(runtime: Runtime, nowMs: number): Promise<void> {
+    await this.update(runtime, { waitingMs: runtime.waitingMs ?? nowMs }, {});
+  }
+
   async setMissing(runtime: Runtime, missingSinceMs: number | undefined): Promise<void> {
     await this.update(runtime, { missingSinceMs }, {});
   }

@@ -1,7 +1,7 @@
 import { codeOf, isId } from './id.ts';
 
 /** What has a head row: a state of its own, a due time, and events in the order in which they happened. */
-export const headKinds = ['agent', 'run', 'schedule', 'pool', 'fleet'] as const;
+export const headKinds = ['agent', 'run', 'schedule', 'pool', 'fleet', 'room'] as const;
 export type HeadKind = (typeof headKinds)[number];
 
 /** Names one of them. A schedule's id is its name, a pool's that of its template; of fleets there is one. */
@@ -12,6 +12,8 @@ export interface HeadRef {
 }
 
 export const agentHead = (tenant: string, id: string): HeadRef => ({ tenant, kind: 'agent', id });
+/** What a tenant may run at once, and what waits for it. */
+export const roomHead = (tenant: string): HeadRef => ({ tenant, kind: 'room', id: 'runtimes' });
 export const poolHead = (tenant: string, template: string): HeadRef => ({ tenant, kind: 'pool', id: template });
 export const runHead = (tenant: string, id: string): HeadRef => ({ tenant, kind: 'run', id });
 

@@ -80,7 +80,7 @@ const grants: Record<FunctionName, string[]> = {
     `${work}: ${receive}`,
   ],
   launch: [
-    `${state}: ${items('GetItem', 'UpdateItem')}`,
+    `${state}: ${items('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
     `${taskDefinitions}: ecs:RunTask`,
     ...passedRoles.map((role) => `${role}: iam:PassRole`),
     `${bells}: sqs:CreateQueue sqs:DeleteQueue sqs:TagQueue`,
@@ -115,7 +115,7 @@ const grants: Record<FunctionName, string[]> = {
   ],
   timers: [`${work}: sqs:SendMessage`, `${timers}: ${receive}`],
   trigger: [`${work}: sqs:SendMessage`, `{MessagingTriggers.Arn}: ${receive}`],
-  'task-events': [`${state}: ${items('GetItem', 'UpdateItem')}`, `${work}: sqs:SendMessage`],
+  'task-events': [`${state}: ${items('DeleteItem', 'GetItem', 'UpdateItem')}`, `${work}: sqs:SendMessage`],
 };
 
 const all = Object.entries(synthesis.resources)

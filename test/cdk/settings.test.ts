@@ -23,6 +23,10 @@ describe('with the context of a trial in an existing network', () => {
     removalPolicy: 'destroy',
     logRetentionDays: '7',
     busEventTypes: 'task.succeeded,task.failed',
+    maxAgents: '1000',
+    maxRuntimes: '50',
+    evictIdle: 'true',
+    launchesPerSecond: '5',
     reservedConcurrency: 'runtime=20,wait=50',
     alarmTopicArn: 'arn:aws:sns:eu-west-1:111122223333:alarms',
     allowedTaskRoleArns: 'arn:aws:iam::111122223333:role/data',
@@ -69,6 +73,8 @@ describe('with the context of a trial in an existing network', () => {
 
   it('event types go to the functions', () => {
     expect(variableOf(synthesis, 'ROUSE_BUS_EVENT_TYPES')).toBe('task.succeeded,task.failed');
+    expect(variableOf(synthesis, 'ROUSE_MAX_RUNTIMES')).toBe('50');
+    expect(variableOf(synthesis, 'ROUSE_LAUNCHES_PER_SECOND')).toBe('5');
   });
 
   it('concurrency is reserved where it says', () => {
@@ -136,6 +142,8 @@ describe('readSettings', () => {
     [{ logRetentionDays: 'long' }, 'logRetentionDays is "long": wanted a number of days.'],
     [{ agentArchitectures: 'amd64' }, 'agentArchitectures is "amd64": wanted arm64 and x86_64, separated by commas.'],
     [{ agentImage: 'an image' }, 'agentImage is "an image": wanted the URI of an image.'],
+    [{ maxRuntimes: '0' }, 'maxRuntimes is "0": wanted a whole number from 1 to 9999999.'],
+    [{ launchesPerSecond: 21 }, 'launchesPerSecond is 21: wanted a whole number from 1 to 20.'],
     [{ reservedConcurrency: 'waiter=5' }, 'reservedConcurrency is "waiter=5": wanted function=number'],
     [{ allowedTaskRoleArns: 'admin' }, 'allowedTaskRoleArns is "admin": wanted ARNs of roles, separated by commas.'],
     [{ vpcId: 'vpc-1' }, 'An existing VPC needs vpcId, subnetIds and assignPublicIp together'],

@@ -30,6 +30,10 @@ const environment: Environment = {
   ROUSE_API_URL: 'https://abc.execute-api.eu-west-1.amazonaws.com',
   ROUSE_ADMIN_KEY_PARAMETER: '/rouse/admin-key',
   ROUSE_TOKEN_KEY_PARAMETER: '/rouse/token-key',
+  ROUSE_MAX_AGENTS: '',
+  ROUSE_MAX_RUNTIMES: '50',
+  ROUSE_LAUNCHES_PER_SECOND: '20',
+  ROUSE_EVICT_IDLE: 'false',
   ROUSE_LOG_RETENTION_DAYS: '30',
 };
 
@@ -56,7 +60,7 @@ describe('parseConfig', () => {
     expect(config.subnets).toEqual(['subnet-1', 'subnet-2']);
     expect(config.busEventTypes).toEqual(['task.succeeded', 'task.timed_out']);
     expect(config.allowedTaskRoleArns).toEqual([]);
-    expect(config.logRetentionDays).toBe(30);
+    expect(config).toMatchObject({ logRetentionDays: 30, maxAgents: undefined, maxRuntimes: 50, evictIdle: false });
   });
 
   it('ignores variables that are not its own', () => {

@@ -16,7 +16,13 @@ const refused: string[] = [];
 beforeEach(async () => {
   // URLs are presigned by the machine's clock.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2027, 0, 4, 8) });
-  stack = await TestStack.start({ env: { ROUSE_BUS_EVENT_TYPES: 'task.succeeded,task.failed,agent.running' } });
+  stack = await TestStack.start({
+    env: {
+      ROUSE_BUS_EVENT_TYPES: 'task.succeeded,task.failed,agent.running',
+      ROUSE_MAX_AGENTS: '50',
+      ROUSE_MAX_RUNTIMES: '50',
+    },
+  });
   client = new Client(stack);
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
 });

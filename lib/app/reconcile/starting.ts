@@ -1,6 +1,8 @@
+import type { Agent } from '../../domain/agent.ts';
 import { intentResendMs, launchDeadline, launchFailed } from '../../domain/agent-launch.ts';
 import { rearm } from '../../domain/agent-transition.ts';
 import type { Runtime } from '../ports.ts';
+import { lineCheckMs } from '../room/enter.ts';
 import { describeStop, isOfCloud, probe } from './probe.ts';
 import type { Effect, Sight, Step } from './step.ts';
 
@@ -49,12 +51,22 @@ function stepTakenOver({ agent, nowMs }: Sight, runtime: Runtime, takenMs: numbe
 
 /** Still in the queue, or lost before it got there. */
 function stepIntended({ agent, nowMs }: Sight, runtime: Runtime): Step {
+  if (runtime.waitingMs !== undefined) return stepWaiting(agent, runtime, nowMs);
   const waitedMs = nowMs - runtime.createdMs;
   if (waitedMs < intentResendMs) return {};
   const statusReason = `waiting for its turn to launch since ${new Date(runtime.createdMs).toISOString()}`;
   return {
     decision: rearm(agent, { dueAtMs: nowMs + resendEveryMs, statusReason }),
     effects: [{ type: 'request_launch', runtimeId: runtime.id }],
+  };
+}
+
+/** The room's look starts it when its turn comes. Asking again now and then is for the case that its place in line got lost. */
+function stepWaiting(agent: Agent, { id }: Runtime, nowMs: number): Step {
+  if (agent.dueAtMs !== undefined && agent.dueAtMs > nowMs) return {};
+  return {
+    decision: rearm(agent, { dueAtMs: nowMs + lineCheckMs }),
+    effects: [{ type: 'request_launch', runtimeId: id }],
   };
 }
 

@@ -4,6 +4,7 @@ import type { LiveTask, QueuedTask } from '../../domain/task.ts';
 import type { Cause } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import type { Runtime } from '../ports.ts';
+import { leaveRoom } from '../room/enter.ts';
 
 /** What acting on a decision means; each is safe to repeat. */
 export type Effect =
@@ -75,6 +76,7 @@ export async function act(deps: Deps, head: HeadRef, effects: readonly Effect[])
         await deps.queues.deleteBell(effect.runtimeId);
         break;
       case 'end_runtime':
+        await leaveRoom(deps, tenant, effect.runtimeId, (room) => deps.queues.nudgeAt(room, deps.now(), deps.now()));
         await deps.runtimes.ended(tenant, effect.runtimeId);
         break;
       case 'timer':

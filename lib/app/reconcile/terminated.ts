@@ -11,6 +11,7 @@ const lastWriteMs = 65 * 60_000;
 export async function stepTerminated(sight: Sight): Promise<Step> {
   const { deps, agent, queue, nowMs } = sight;
   if (agent.dueAtMs === undefined) return {};
+  await deps.agents.uncount(agent.tenant, agent.id);
   // Forks still copy from it; they tell when they are done.
   if (agent.pins?.length) return { decision: rearm(agent, { dueAtMs: undefined }) };
   let pages = 0;

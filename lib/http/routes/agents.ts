@@ -28,7 +28,7 @@ export const createAgent = contract({
   body: createAgentBody,
   answer: agent,
   status: 201,
-  errors: ['conflict'],
+  errors: ['conflict', 'limit_reached'],
 });
 
 export const listAgents = contract({

@@ -1,0 +1,115 @@
+import type { Agent } from '../../domain/agent.ts';
+import { beginStop } from '../../domain/agent-stop.ts';
+import { agentHead, poolHead } from '../../domain/head.ts';
+import { bySystem, type Cause, commitAgent } from '../commit.ts';
+import type { Deps } from '../deps.ts';
+import { Conflict, type Runtime } from '../ports.ts';
+import { probe } from '../reconcile/probe.ts';
+import { roomLookMs } from './enter.ts';
+
+/** One look starts this many launches at most; each of them that finds room leaves the next to the following look. */
+const launchesPerLook = 20;
+/** One look reads this many places; the next look goes on from there. */
+const slotsPerLook = 100;
+/** Of so many idle agents it is found out how long they have idled. */
+const idleCandidates = 20;
+
+/**
+ * Looks at what waits for room among a tenant's runtimes: starts the first in line when there is room, and otherwise
+ * makes some: places of dead runtimes are given back, standbys give way, and if the deployment wants it the longest idle
+ * agent is paused.
+ */
+export async function lookAtRoom(deps: Deps, tenant: string, _id: string, cause: string): Promise<void> {
+  const { used, dueAtMs, cursor } = await deps.rooms.state(tenant);
+  const waiting = await deps.rooms.waiting(tenant, launchesPerLook);
+  const free = (deps.config.maxRuntimes ?? Number.POSITIVE_INFINITY) - used;
+  for (const { runtimeId, agentId } of waiting.slice(0, Math.max(0, free)))
+    await deps.queues.requestLaunch(agentHead(tenant, agentId), runtimeId, String(deps.now()));
+  const missing = waiting.length - Math.max(0, free);
+  const next = missing > 0 ? await makeRoom(deps, tenant, missing, cursor, bySystem('room', cause)) : cursor;
+  const lookMs = waiting.length > 0 ? deps.now() + roomLookMs : undefined;
+  await deps.rooms.lookedAt(tenant, dueAtMs, { dueAtMs: lookMs, cursor: next });
+}
+
+/** @returns where the next look goes on */
+async function makeRoom(
+  deps: Deps,
+  tenant: string,
+  missing: number,
+  cursor: string | undefined,
+  by: Cause,
+): Promise<string | undefined> {
+  const slots = await deps.rooms.slots(tenant, slotsPerLook, cursor);
+  const rows = new Map(
+    (
+      await deps.runtimes.getAll(
+        tenant,
+        slots.map(({ runtimeId }) => runtimeId),
+      )
+    ).map((runtime) => [runtime.id, runtime]),
+  );
+  let coming = 0;
+  const standbys: Runtime[] = [];
+  const agentIds: string[] = [];
+  for (const { runtimeId } of slots) {
+    const runtime = rows.get(runtimeId);
+    if (!runtime || runtime.status === 'ended') {
+      // It is about to end, or its place was not given back: the limit was off at the time.
+      if (!runtime || (await probe(deps, runtime)).state === 'dead') await deps.rooms.leave(tenant, runtimeId);
+      coming += 1;
+    } else if (runtime.dismissedMs !== undefined) coming += 1;
+    else if (runtime.agentId === undefined) standbys.push(runtime);
+    else agentIds.push(runtime.agentId);
+  }
+  for (const standby of standbys) {
+    if (coming >= missing) break;
+    if (await giveWay(deps, standby)) coming += 1;
+  }
+  if (deps.config.evictIdle && coming < missing) await evict(deps, tenant, agentIds, missing - coming, by);
+  return slots.length < slotsPerLook ? undefined : slots.at(-1)?.runtimeId;
+}
+
+/** False when an agent has just taken it over. */
+async function giveWay(deps: Deps, standby: Runtime): Promise<boolean> {
+  if (!(await deps.runtimes.dismiss(standby, deps.now()))) return false;
+  await deps.queues.ring(standby.id);
+  if (standby.pool !== undefined)
+    await deps.queues.nudgeAt(poolHead(standby.tenant, standby.pool), deps.now(), deps.now());
+  return true;
+}
+
+/** Pauses the longest idle agents, as if their idle time were over; what arrives meanwhile wakes them again, behind the others. */
+async function evict(deps: Deps, tenant: string, agentIds: string[], count: number, by: Cause): Promise<void> {
+  const found: { agent: Agent; idleSinceMs: number }[] = [];
+  let stopping = 0;
+  for (const agentId of agentIds) {
+    const agent = await deps.agents.get(tenant, agentId, { strong: true });
+    if (agent?.status === 'stopping') stopping += 1;
+    const idleSinceMs = agent && found.length < idleCandidates ? await idleSince(deps, agent) : undefined;
+    if (agent && idleSinceMs !== undefined) found.push({ agent, idleSinceMs });
+  }
+  found.sort((a, b) => a.idleSinceMs - b.idleSinceMs);
+  for (const { agent } of found.slice(0, Math.max(0, count - stopping))) {
+    try {
+      const decision = beginStop(agent, 'paused', false, 'paused to make room for another agent', deps.now());
+      await commitAgent(deps, agent, decision, by);
+      if (agent.runtimeId) await deps.queues.ring(agent.runtimeId);
+    } catch (error) {
+      // It has got something to do.
+      if (!(error instanceof Conflict)) throw error;
+    }
+  }
+}
+
+/** Since when an agent has had nothing to do, or undefined when it has. */
+async function idleSince(deps: Deps, agent: Agent): Promise<number | undefined> {
+  const isLeased = agent.activeUntilMs !== undefined && agent.activeUntilMs > deps.now();
+  // A shim that has seen an empty queue waits for its bell.
+  if (agent.status !== 'running' || !agent.waiting || isLeased) return undefined;
+  for await (const tasks of deps.tasks.queue(agent.tenant, agent.id, 1)) {
+    if (tasks.length > 0) return undefined;
+    break;
+  }
+  const { items } = await deps.tasks.pageOfAgent(agent.tenant, agent.id, 1, undefined);
+  return Math.max(agent.runtimeSinceMs ?? 0, items[0]?.finishedMs ?? 0);
+}

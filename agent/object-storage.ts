@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { sdkCredentials } from './bell.ts';
 import type { BrokeredCredentials } from './protocol.ts';
@@ -34,23 +35,27 @@ export async function makeS3Storage(options: S3StorageOptions): Promise<ObjectSt
     ...(endpointUrl ? { endpoint: endpointUrl, forcePathStyle: true } : {}),
     credentials: async () => sdkCredentials(options.credentials()),
     maxAttempts: 5,
-    // Packs and manifests carry their own SHA-256.
+    // What is written has its SHA-256 with it, and what is read is compared with the manifest's.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
 
   async function putParts(Key: string, parts: AsyncIterator<Buffer>, first: Buffer[], abortSignal?: AbortSignal) {
     const sending = { abortSignal };
-    const { UploadId } = await client.send(new s3.CreateMultipartUploadCommand({ Bucket, Key }), sending);
-    const done: { PartNumber: number; ETag: string | undefined }[] = [];
+    const { UploadId } = await client.send(
+      new s3.CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: 'SHA256' }),
+      sending,
+    );
+    const done: { PartNumber: number; ETag: string | undefined; ChecksumSHA256: string }[] = [];
     const underWay = new Set<Promise<void>>();
     let PartNumber = 0;
     async function sendPart(number: number, Body: Buffer): Promise<void> {
+      const ChecksumSHA256 = checksumOf(Body);
       const { ETag } = await client.send(
-        new s3.UploadPartCommand({ Bucket, Key, UploadId, PartNumber: number, Body }),
+        new s3.UploadPartCommand({ Bucket, Key, UploadId, PartNumber: number, Body, ChecksumSHA256 }),
         sending,
       );
-      done.push({ PartNumber: number, ETag });
+      done.push({ PartNumber: number, ETag, ChecksumSHA256 });
     }
     async function start(body: Buffer): Promise<void> {
       const part = sendPart(++PartNumber, body).finally(() => underWay.delete(part));
@@ -82,12 +87,18 @@ export async function makeS3Storage(options: S3StorageOptions): Promise<ObjectSt
       const second = first.done ? first : await parts.next();
       if (second.done) {
         const Body = first.done ? Buffer.alloc(0) : first.value;
-        await client.send(new s3.PutObjectCommand({ Bucket, Key, Body }), { abortSignal });
+        const ChecksumSHA256 = checksumOf(Body);
+        await client.send(new s3.PutObjectCommand({ Bucket, Key, Body, ChecksumSHA256 }), { abortSignal });
       } else {
         await putParts(Key, parts, [first.value as Buffer, second.value], abortSignal);
       }
     },
   };
+}
+
+/** S3 refuses what arrives as something else, so what it has taken is what was sent. */
+function checksumOf(body: Buffer): string {
+  return createHash('sha256').update(body).digest('base64');
 }
 
 async function* inParts(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {

@@ -10,8 +10,12 @@ import { FakeClock } from './support/fake-clock.ts';
 /** A loop on a clock that stands still, with an API in a function and tasks that end when the test says so. */
 function makeWorld({
   api = () => ({}),
+  save = async () => {},
   ...config
-}: Partial<RuntimeConfig> & { api?: (route: string) => (Partial<Instructions> & { goOn?: boolean }) | 'down' } = {}) {
+}: Partial<RuntimeConfig> & {
+  api?: (route: string) => (Partial<Instructions> & { goOn?: boolean }) | 'down';
+  save?: (signal?: AbortSignal) => Promise<void>;
+} = {}) {
   const clock = new FakeClock();
   const calls: { route: string; at: number; body: Record<string, unknown> }[] = [];
   const runs: { task: ClaimedTask; events: string[]; end(): void }[] = [];
@@ -38,7 +42,10 @@ function makeWorld({
       enter: async () => () => {},
       saveAfterTask: async () => {},
       dueAt: () => null,
-      saveNow: async () => void calls.push({ route: 'save', at: (clock.now() - startedAt) / 1000, body: {} }),
+      saveNow: async (signal) => {
+        calls.push({ route: 'save', at: (clock.now() - startedAt) / 1000, body: {} });
+        await save(signal);
+      },
     },
     config: {
       driver: { type: 'command', command: ['true'] },
@@ -186,6 +193,27 @@ describe('a busy loop', () => {
     await world.clock.advance(1_000);
     expect(world.runs[0]?.events).toEqual(['hand back stopping 10000']);
   });
+});
+
+test('a save that does not finish in the stop time is given up, and the goodbye says so', async () => {
+  let given: AbortSignal | undefined;
+  const world = makeWorld({
+    save: (signal) => {
+      given = signal;
+      return new Promise(() => {});
+    },
+  });
+  await world.clock.advance(1_000);
+  world.loop.terminate();
+  await world.clock.advance(94_000);
+  expect([given?.aborted, world.exit()]).toEqual([false, null]);
+  await world.clock.advance(7_000);
+  expect(given?.aborted).toBe(true);
+  expect(world.calls.at(-1)).toMatchObject({
+    route: 'stop',
+    body: { reason: 'signal', detail: 'The time to save was over.' },
+  });
+  expect(world.exit()).toMatchObject({ code: 0 });
 });
 
 test('the time to stop is split as designed, and scaled', () => {

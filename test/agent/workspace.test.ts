@@ -195,6 +195,38 @@ describe('a generation', () => {
   });
 });
 
+describe('a save that is given up', () => {
+  test('commits nothing, and the next one has its number', async () => {
+    const root = temporaryFolder();
+    writeFileSync(join(root, 'file'), 'content');
+    const committed: number[] = [];
+    let hangs = true;
+    const giveUp = new AbortController();
+    const workspace = makeWorkspace({
+      root,
+      writePrefix: 'agents/default/a/runtimes/r/',
+      owner: null,
+      clock: systemClock,
+      openStorage: async () => ({
+        get: () => Promise.reject(new Error('Nothing is read.')),
+        async put(_key, body, signal) {
+          if (!hangs) for await (const _ of body);
+          else {
+            giveUp.abort(new Error('The time to save was over.'));
+            signal?.throwIfAborted();
+          }
+        },
+      }),
+      commit: async ({ generation }) => void committed.push(generation),
+    });
+    await expect(workspace.save(giveUp.signal)).rejects.toThrow();
+    expect(committed).toEqual([]);
+    hangs = false;
+    await workspace.save();
+    expect(committed).toEqual([1]);
+  });
+});
+
 describe('a damaged generation', () => {
   const damages: [string, (report: GenerationReport) => void, RegExp][] = [
     [

@@ -44,6 +44,10 @@ describe('there is no next attempt', () => {
     expect(retryDelayMs(policy, attempt({ code: 'exit_2' }))).toBeUndefined();
   });
 
+  it('after a command that is not there, whatever the policy says', () => {
+    expect(retryDelayMs(policy, attempt({ code: 'command_not_found' }))).toBeUndefined();
+  });
+
   it('even if the attempt asks for a delay', () => {
     expect(retryDelayMs(policy, attempt({ code: 'exit_2', retryAfterSeconds: 1 }))).toBeUndefined();
   });

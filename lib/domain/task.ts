@@ -28,6 +28,8 @@ interface TaskBase {
   expiresMs?: number | undefined;
   statusReason?: string | undefined;
   lastError?: TaskError | undefined;
+  /** What attempts used that were tried again. */
+  usedBefore?: Outcome['usage'];
   firstStartedMs?: number | undefined;
   /** Who hears of its end. */
   parent?: Parent | undefined;
@@ -180,6 +182,7 @@ export function failAttempt(
       ...backInQueue(task, `attempt ${task.attempt} failed with ${failure.code}; it is tried again`),
       failures,
       lastError: error,
+      usedBefore: sum(task.usedBefore, failure.usage),
       notBeforeMs: nowMs + delayMs,
     },
     events: [{ type: 'task.attempt_failed', data: { ...data, retryInSeconds: delayMs / 1000 } }],
@@ -264,8 +267,15 @@ function finish(
   outcome: Outcome,
   data: Record<string, unknown>,
 ): TaskDecision<FinishedTask> {
+  const usage = sum(task.usedBefore, outcome.usage);
   return {
-    task: { ...next(task), status, statusReason: undefined, finishedMs, outcome },
+    task: {
+      ...next(task),
+      status,
+      statusReason: undefined,
+      finishedMs,
+      outcome: usage ? { ...outcome, usage } : outcome,
+    },
     events: [{ type: `task.${status}`, data }],
   };
 }
@@ -273,6 +283,16 @@ function finish(
 function backInQueue(task: RunningTask | CancellingTask, statusReason: string): QueuedTask {
   const { runtimeId: _runtime, startedMs: _started, leaseUntilMs: _lease, ...rest } = task;
   return { ...rest, version: task.version + 1, status: 'queued', statusReason };
+}
+
+/** What several attempts have used. */
+function sum(before: Outcome['usage'], usage: Outcome['usage']): Outcome['usage'] {
+  if (!before || !usage) return before ?? usage;
+  const names = new Set([...Object.keys(before), ...Object.keys(usage)]);
+  // Dollars have nine digits; more would only be noise of the addition.
+  return Object.fromEntries(
+    [...names].map((name) => [name, Number(((before[name] ?? 0) + (usage[name] ?? 0)).toFixed(9))]),
+  );
 }
 
 function next<T extends LiveTask>(task: T): T {

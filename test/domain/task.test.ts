@@ -8,6 +8,7 @@ import {
   isClaimable,
   isFinished,
   isHeld,
+  type LiveTask,
   placeOf,
   release,
   requestCancel,
@@ -225,5 +226,15 @@ describe('statuses', () => {
       [false, true],
       [false, true],
     ]);
+  });
+});
+
+describe('the usage of a task', () => {
+  it('is the sum of its attempts', () => {
+    const usage = { wallSeconds: 2, costUsd: 0.1 };
+    const failed = failAttempt(aTask('running'), { code: 'exit_1', message: '', usage }, policy, nowMs);
+    const again = claim(failed.task as Extract<LiveTask, { status: 'queued' }>, runtimeId, nowMs + 5_000);
+    const { task } = succeed(again.task, { usage: { wallSeconds: 3, costUsd: 0.2 } }, nowMs + 8_000);
+    expect(task.outcome.usage).toEqual({ wallSeconds: 5, costUsd: 0.3 });
   });
 });

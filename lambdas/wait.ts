@@ -3,6 +3,7 @@ import { existingRun } from '../lib/app/runs/commands.ts';
 import { pictureOf } from '../lib/app/runs/picture.ts';
 import { getTask } from '../lib/app/tasks.ts';
 import { poll } from '../lib/app/wait.ts';
+import { withReason } from '../lib/app/waiting-task.ts';
 import { invalid } from '../lib/domain/errors.ts';
 import type { RecordedEvent } from '../lib/domain/event.ts';
 import { agentHead, type HeadRef, scheduleHead, subjectOf } from '../lib/domain/head.ts';
@@ -32,7 +33,7 @@ export function makeHandler(deps: FunctionDeps) {
       () => getTask(deps, context.principal.tenant, params.id),
       ({ record }) => record.status !== undefined,
     );
-    return taskView(known, (key) => deps.objects.presignGet(key, urlSeconds));
+    return taskView(await withReason(deps, known), (key) => deps.objects.presignGet(key, urlSeconds));
   });
 
   const events = bind(listEvents, async ({ query, context }) => {

@@ -67,8 +67,13 @@ describe('an archived agent', () => {
     await stack.advance(600);
     expect(await client.agent(id)).toMatchObject({ status: 'archived', tasks: { queued: 1, running: 0 } });
     expect(await client.task(expiring.id)).toMatchObject({ status: 'expired' });
+    expect(await client.task(waiting.id)).toMatchObject({
+      status: 'queued',
+      statusReason: 'its agent is archived; restored, it goes on',
+    });
     await restore(id);
     expect(await client.agent(id)).toMatchObject({ status: 'paused', held: true, statusReason: 'held' });
+    expect(await client.task(waiting.id)).toMatchObject({ statusReason: 'its agent is held; resumed, it goes on' });
     await stack.call('POST', `/v1/agents/${id}/resume`, undefined, 202);
     expect(await client.ended(waiting.id)).toMatchObject({ status: 'succeeded' });
     expect(stack.fleet.newest.files).toEqual(['c']);

@@ -99,8 +99,9 @@ async function lookForWork(deps: Deps, tenant: string, cursor: string | undefine
       // An agent that does not wake has nothing to look at but what expires.
       const agent = await deps.agents.get(tenant, task.agentId, { strong: true });
       const sleeps = agent?.held || agent?.status === 'archived' || agent?.status === 'error';
-      if (!agent || agent.dueAtMs !== undefined || (sleeps && task.expiresMs === undefined)) continue;
+      if (sleeps && agent?.dueAtMs === undefined && task.expiresMs === undefined) continue;
       seen.add(task.agentId);
+      if (!agent || agent.dueAtMs !== undefined) continue;
       const head = agentHead(tenant, task.agentId);
       await deps.due.lower(head, deps.now());
       forgotten.push(head);

@@ -44,7 +44,7 @@ test('a terminated agent that was starting leaves nothing', async () => {
   expect(stack.fleet.living).toEqual([]);
   let looks = 0;
   stack.crash = (call) => {
-    const isLook = call.function === 'dispatch' && Buffer.from(call.request.body).includes(codeOf(agent.id));
+    const isLook = call.function === 'dispatch' && Buffer.from(call.request.body).includes(`agent#${codeOf(agent.id)}`);
     if (isLook) looks += 1;
     return undefined;
   };

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { codeOf } from '../../lib/domain/id.ts';
 import { type AgentResource, Client } from '../support/client.ts';
 import { ProgramFailure } from '../support/simulated-shim.ts';
 import { TestStack } from '../support/stack.ts';
@@ -62,7 +63,9 @@ test('a task is not kept waiting by many that may not start yet', async () => {
   await stack.advance(600);
   let looks = 0;
   stack.crash = (call) => {
-    if (call.function === 'dispatch') looks += 1;
+    const { headers, body } = call.request;
+    const isQuery = headers['x-amz-target']?.endsWith('.Query') ?? false;
+    if (call.function === 'dispatch' && isQuery && Buffer.from(body).includes(`agent#${codeOf(agent.id)}`)) looks += 1;
     return undefined;
   };
   await stack.advance(3600);

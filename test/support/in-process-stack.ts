@@ -22,7 +22,7 @@ import type { FunctionDefinition } from '../../local/services/lambda/function.ts
 import type { InProcessHandler } from '../../local/services/lambda/in-process-runner.ts';
 import { ClockRetryStrategy } from './clock-retry-strategy.ts';
 import { leanSdk } from './lean-sdk.ts';
-import { SimulatedFleet } from './simulated-shim.ts';
+import { SimulatedFleet } from './simulated-fleet.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each function has its own event
 type AnyHandler = (event: any) => Promise<unknown>;

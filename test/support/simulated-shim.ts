@@ -17,6 +17,7 @@ import type {
 import type { InProcessStack } from './in-process-stack.ts';
 import { Displaced, FenceLost, ShimApi } from './shim-api.ts';
 import { renewEveryMs, SimulatedEnrolment } from './simulated-enrolment.ts';
+import type { SimulatedFleet } from './simulated-fleet.ts';
 import { SimulatedWorkspace } from './simulated-workspace.ts';
 
 /** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
@@ -31,44 +32,6 @@ export class ProgramFailure extends Error {
   }
 }
 
-/** All containers that the stack's ECS has started. */
-export class SimulatedFleet {
-  /** Newest last; dead ones too. */
-  readonly shims: SimulatedShim[] = [];
-  /** What every program does, unless a test says otherwise. */
-  program: Program = (task) => task.input;
-  /** Called when a container starts; false leaves it silent for ever. */
-  onStart: (shim: SimulatedShim) => boolean = () => true;
-  /** Told of all that programs do: what ran when, whatever anybody believes of it. */
-  onWork: ((shim: SimulatedShim, task: ClaimedTask, what: 'begins' | 'ends') => void) | undefined;
-  /** What becomes of a request; it may take its time. @default it comes through */
-  network: ((shim: SimulatedShim, route: string) => Promise<'request_lost' | 'answer_lost' | undefined>) | undefined;
-  /** How long a shim waits before it tries a request again. @default not at all */
-  pause: ((tries: number) => Promise<void>) | undefined;
-  private readonly stack: () => InProcessStack;
-
-  constructor(stack: () => InProcessStack) {
-    this.stack = stack;
-  }
-
-  run(task: TaskRun, container: ContainerRun): RunningContainer {
-    const shim = new SimulatedShim(this.stack(), this, task, container);
-    this.shims.push(shim);
-    if (this.onStart(shim)) shim.start();
-    return shim;
-  }
-
-  get living(): SimulatedShim[] {
-    return this.shims.filter((shim) => shim.alive);
-  }
-
-  get newest(): SimulatedShim {
-    const shim = this.shims.at(-1);
-    if (!shim) throw new Error('No container was started.');
-    return shim;
-  }
-}
-
 interface Attempt {
   task: ClaimedTask;
   cancelled: boolean;
@@ -79,6 +42,8 @@ interface Attempt {
 
 type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
 
+/** How long tasks may go on when the runtime's lifetime is over. */
+const lifetimeGraceMs = 600_000;
 /** An idle shim claims this often, whatever its bell says. */
 const claimEveryMs = 30_000;
 
@@ -120,7 +85,8 @@ export class SimulatedShim implements RunningContainer {
   private alarm: Timer | undefined;
   private stopping = false;
   private workspace: SimulatedWorkspace | undefined;
-  private draining = false;
+  /** Why it takes nothing more. */
+  private draining: 'requested' | 'lifetime' | undefined;
 
   constructor(stack: InProcessStack, fleet: SimulatedFleet, task: TaskRun, container: ContainerRun) {
     this.stack = stack;
@@ -234,7 +200,7 @@ export class SimulatedShim implements RunningContainer {
       this.stack.clock.at(atMs, () => this.background(() => this.claim()));
     }
     if (!instructions.stop) return;
-    this.draining = true;
+    this.draining ??= 'requested';
     if (instructions.stop.force) await this.leave('requested');
     else if (this.running.size === 0) await this.leave('requested');
   }
@@ -306,7 +272,7 @@ export class SimulatedShim implements RunningContainer {
     } catch (error) {
       if (!(error instanceof FenceLost)) throw error;
     }
-    if (this.draining && this.running.size === 0 && !this.stopping) await this.leave('requested');
+    if (this.draining && this.running.size === 0 && !this.stopping) await this.leave(this.draining);
   }
 
   /** Cancelling a simulated program ends it at once. */
@@ -347,14 +313,19 @@ export class SimulatedShim implements RunningContainer {
     return this.workspace?.files ?? [];
   }
 
-  /** One timer for all that the shim minds: credentials, heartbeats, and when nothing runs the next claim and the end of its idle time. */
+  /** One timer for all that the shim minds: credentials, heartbeats, its lifetime, and when nothing runs the next claim and the end of its idle time. */
   private arm(): void {
     this.alarm?.cancel();
     if (!this.alive || !this.enrolment || this.mute) return;
     const { idleTimeoutSeconds } = this.enrolment.config;
     const idle = [this.idleSinceMs + idleTimeoutSeconds * 1000, this.claimedMs + claimEveryMs];
     const beats = [...this.running.values()].map((attempt) => attempt.beatMs);
-    const nextMs = Math.min(this.renewMs, ...beats, ...(this.running.size === 0 && !this.stopping ? idle : []));
+    const nextMs = Math.min(
+      this.renewMs,
+      this.lifetimeMs,
+      ...beats,
+      ...(this.running.size === 0 && !this.stopping ? idle : []),
+    );
     this.alarm = this.stack.clock.at(nextMs, () => this.background(() => this.onAlarm()));
   }
 
@@ -362,9 +333,21 @@ export class SimulatedShim implements RunningContainer {
     if (this.mute) return;
     if (this.now() >= this.renewMs) await this.renew();
     for (const attempt of this.running.values()) await this.beat(attempt);
+    if (this.now() >= this.lifetimeMs && !this.stopping) {
+      const isGraceOver = this.draining === 'lifetime';
+      this.draining = 'lifetime';
+      if (isGraceOver || this.running.size === 0) return this.leave('lifetime');
+    }
     if (this.running.size > 0 || this.stopping) return;
     if (this.now() - this.idleSinceMs >= this.enrolment!.config.idleTimeoutSeconds * 1000) await this.leave('idle');
     else if (this.now() - this.claimedMs >= claimEveryMs) await this.claim();
+  }
+
+  /** The next moment at which the lifetime of this runtime changes something. */
+  private get lifetimeMs(): number {
+    const { runtime, config } = this.enrolment!;
+    const graceMs = this.draining === 'lifetime' ? lifetimeGraceMs : 0;
+    return Date.parse(runtime.startedAt) + config.maxLifetimeSeconds * 1000 + graceMs;
   }
 
   private async renew(): Promise<void> {

@@ -67,3 +67,29 @@ describe('keys', () => {
     expect((await keys('')).flat()).toEqual(['b']);
   });
 });
+
+describe('a copy', () => {
+  it('is what the object was, whatever its key is made of', async () => {
+    const { bucket } = await setUp();
+    await bucket.put('a/ü b+c.txt', 'content', 'text/plain');
+    await bucket.copy('a/ü b+c.txt', 'd/e');
+    expect(new TextDecoder().decode(await bucket.get('d/e'))).toBe('content');
+  });
+
+  it('in parts is put together once, and knows it when it is asked again', async () => {
+    const { bucket } = await setUp();
+    const part = 5 * 1024 * 1024;
+    const body = `${'a'.repeat(part)}${'b'.repeat(100)}`;
+    await bucket.put('large', body, 'text/plain');
+    const upload = await bucket.startParts('copy');
+    const etags = [
+      await bucket.copyPart('large', 'copy', upload, 1, { start: 0, end: part }),
+      await bucket.copyPart('large', 'copy', upload, 2, { start: part, end: body.length }),
+    ];
+    expect(await bucket.finishParts('copy', upload, etags, body.length)).toBe(true);
+    expect(new TextDecoder().decode(await bucket.get('copy'))).toBe(body);
+    // The answer was lost.
+    expect(await bucket.finishParts('copy', upload, etags, body.length)).toBe(true);
+    expect(await bucket.finishParts('other', 'unknown', etags, body.length)).toBe(false);
+  });
+});

@@ -148,6 +148,23 @@ describe('what is being copied stays', () => {
   });
 });
 
+test('a pack that is larger than a part is copied in parts, also when the last answer is lost', async () => {
+  const key = (await stack.objects(`agents/default/${source.id}/`)).find((name) => name.endsWith('packs/b'))!;
+  const bytes = 130 * 1024 * 1024;
+  await stack.damage(key, Buffer.alloc(bytes, 'b'));
+  let lost = false;
+  stack.crash = ({ function: name, request }) => {
+    if (lost || name !== 'dispatch' || request.method !== 'POST' || !('uploadId' in request.query)) return undefined;
+    lost = true;
+    return 'after';
+  };
+  const made = await fork({ generation: 2 });
+  await isCopied(made.id);
+  expect(lost).toBe(true);
+  expect(await stack.sizeOf(`agents/default/${made.id}/copied/pack-0.tar.zst`)).toBe(1);
+  expect(await stack.sizeOf(`agents/default/${made.id}/copied/pack-1.tar.zst`)).toBe(bytes);
+});
+
 test('a fork whose source is damaged is in error and says why', async () => {
   const [pack] = (await stack.objects(`agents/default/${source.id}/`)).filter((key) => key.endsWith('packs/b'));
   await stack.damage(pack!);

@@ -1,6 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
-import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import * as api from '../../lambdas/api.ts';
 import { type FunctionDeps, makeDeps, type World } from '../../lambdas/deps.ts';
@@ -188,6 +194,10 @@ export class InProcessStack {
   async objects(prefix: string): Promise<string[]> {
     const answer = await this.s3.send(new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix }));
     return (answer.Contents ?? []).map(({ Key }) => Key!);
+  }
+
+  async sizeOf(Key: string): Promise<number | undefined> {
+    return (await this.s3.send(new HeadObjectCommand({ Bucket: this.bucket, Key }))).ContentLength;
   }
 
   /** Puts an object behind everybody's back; without a body it is deleted. */

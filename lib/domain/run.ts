@@ -88,6 +88,8 @@ export type StepState = PendingStep | SingleStep | MappedStep | WaitingStep | Do
 export interface RunEnding {
   status: 'failed' | 'cancelled' | 'timed_out';
   error: RunError;
+  /** What runs is killed without grace. */
+  force?: boolean | undefined;
 }
 
 /** The head row of a run: small, whatever the number of its items. */

@@ -137,9 +137,10 @@ export class RunActor {
 
   private async end(stepId: string, item: number | undefined): Promise<undefined> {
     const { id, agentId } = await this.thingOf(stepId, item);
-    if (agentId === undefined) return endChild(this.deps, this.run.tenant, id, this.by);
+    const force = this.run.ending?.force ?? false;
+    if (agentId === undefined) return endChild(this.deps, this.run.tenant, id, force, this.by);
     try {
-      await cancelTask(this.deps, this.run.tenant, id, this.by);
+      await cancelTask(this.deps, this.run.tenant, id, this.by, { force });
     } catch (error) {
       // It has ended already, and word of it is on its way; or it was never submitted, which the next look finds out.
       if (!isRouseError(error, 'illegal_transition') && !isRouseError(error, 'not_found')) throw error;

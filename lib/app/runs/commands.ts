@@ -24,12 +24,18 @@ export async function versionOf(deps: Deps, run: Run): Promise<WorkflowVersion> 
 }
 
 /** Ends a run: it is cancelled when there is proof that nothing of it runs. */
-export async function cancelRun(deps: Deps, tenant: string, id: string, by: Cause): Promise<Run> {
+export async function cancelRun(
+  deps: Deps,
+  tenant: string,
+  id: string,
+  by: Cause,
+  options: { force: boolean } = { force: false },
+): Promise<Run> {
   return change(deps, tenant, id, by, (run, nowMs) => {
     if (isOver(run) && run.status !== 'cancelled')
       throw illegalTransition('run', id, run.status, 'cancel', ['running']);
     const error = { code: 'cancelled', message: `The run was cancelled by ${by.actor.type} ${by.actor.id}.` };
-    return endRun(run, { status: 'cancelled', error }, nowMs);
+    return endRun(run, { status: 'cancelled', error, ...options }, nowMs);
   });
 }
 

@@ -96,13 +96,14 @@ export async function startChild(
 }
 
 /** Asks a sub-run to end with its parent. One that is over, or was never started, is left alone. */
-export async function endChild(deps: Deps, tenant: string, id: string, by: Cause): Promise<undefined> {
+export async function endChild(deps: Deps, tenant: string, id: string, force: boolean, by: Cause): Promise<undefined> {
   await retried(async () => {
     const run = await deps.runs.get(tenant, id);
     if (!run) return;
     const nowMs = deps.now();
     const message = `The run ${run.parent?.type === 'run' ? run.parent.runId : ''} that it is a part of has ended.`;
-    const { run: after, events } = endRun(run, { status: 'cancelled', error: { code: 'cancelled', message } }, nowMs);
+    const error = { code: 'cancelled', message };
+    const { run: after, events } = endRun(run, { status: 'cancelled', error, force }, nowMs);
     if (after !== run) await commitRun(deps, run, after, carry(deps, events, by), { lookSoon: true });
     await deps.queues.nudgeAt(runHead(tenant, id), nowMs, nowMs);
   });

@@ -3,6 +3,7 @@ import type { FireResult, RunningFire, Schedule } from '../../domain/schedule.ts
 import { isFinished } from '../../domain/task.ts';
 import { terminateAgent } from '../agents.ts';
 import type { Deps } from '../deps.ts';
+import { cancelRun } from '../runs/commands.ts';
 import { cancelTask, getTask } from '../tasks.ts';
 import { bySchedule } from './commit.ts';
 
@@ -23,8 +24,25 @@ export async function endedFires(deps: Deps, schedule: Schedule): Promise<EndedF
     ).flatMap((live) => (isFinished(live) ? [] : [live.id])),
   );
   const over = tasks.filter(({ taskId = '' }) => !unfinished.has(taskId));
-  const ended = await Promise.all(over.map((fire) => endOf(deps, schedule, fire)));
+  const runs = schedule.running.filter((fire) => fire.begun && fire.runId !== undefined);
+  const ended = await Promise.all([
+    ...over.map((fire) => endOf(deps, schedule, fire)),
+    ...runs.map((fire) => endOfRun(deps, schedule, fire)),
+  ]);
   return ended.filter((end) => end !== undefined);
+}
+
+async function endOfRun(deps: Deps, { tenant }: Schedule, fire: RunningFire): Promise<EndedFire | undefined> {
+  const run = await deps.runs.get(tenant, fire.runId ?? '');
+  if (!run) return vanished(fire, `The run ${fire.runId} is not there any more.`, deps.now());
+  if (run.status === 'running') return undefined;
+  const { status, finishedMs = deps.now(), error } = run;
+  const told = error ? { error: { code: error.code, message: error.message } } : {};
+  return { scheduledMs: fire.scheduledMs, status, finishedMs, ...told };
+}
+
+function vanished({ scheduledMs }: RunningFire, message: string, finishedMs: number): EndedFire {
+  return { scheduledMs, status: 'failed', finishedMs, error: { code: 'not_found', message } };
 }
 
 async function endOf(deps: Deps, { tenant }: Schedule, fire: RunningFire): Promise<EndedFire | undefined> {
@@ -35,8 +53,7 @@ async function endOf(deps: Deps, { tenant }: Schedule, fire: RunningFire): Promi
     return status && { scheduledMs, status, finishedMs, error };
   } catch (error) {
     if (!isRouseError(error, 'not_found')) throw error;
-    const message = `The task ${taskId} is not there any more.`;
-    return { scheduledMs, status: 'failed', finishedMs: deps.now(), error: { code: 'not_found', message } };
+    return vanished(fire, `The task ${taskId} is not there any more.`, deps.now());
   }
 }
 
@@ -57,17 +74,18 @@ export async function clearAway(
 /** Asks what runs to end, for one that takes its place. That it has ended is seen by a later look. */
 export async function stopReplaced(deps: Deps, schedule: Schedule, cause: string): Promise<void> {
   const by = bySchedule(schedule.id, cause);
-  for (const { begun, stop, taskId } of schedule.running) {
-    if (!begun || stop === undefined || taskId === undefined) continue;
-    // One that has ended by itself meanwhile is seen by the next look.
-    await ignoring(
-      ['illegal_transition', 'not_found'],
-      cancelTask(deps, schedule.tenant, taskId, by, { force: stop === 'kill' }),
-    );
+  const { tenant } = schedule;
+  // One that has ended by itself meanwhile is seen by the next look.
+  const gone = ['illegal_transition', 'not_found'] as const;
+  for (const { begun, stop, taskId, runId } of schedule.running) {
+    if (!begun || stop === undefined) continue;
+    const how = { force: stop === 'kill' };
+    if (taskId !== undefined) await ignoring(gone, cancelTask(deps, tenant, taskId, by, how));
+    if (runId !== undefined) await ignoring(gone, cancelRun(deps, tenant, runId, by, how));
   }
 }
 
-async function ignoring(codes: Parameters<typeof isRouseError>[1][], action: Promise<unknown>): Promise<void> {
+async function ignoring(codes: readonly Parameters<typeof isRouseError>[1][], action: Promise<unknown>): Promise<void> {
   try {
     await action;
   } catch (error) {

@@ -61,8 +61,11 @@ async function refuseMissing(deps: Deps, tenant: string, target: ScheduleTarget)
         'target.agentId',
         `Received "${target.agentId}"; ${agent ? 'this agent is terminated' : 'there is no such agent'}.`,
       );
-  } else if ('template' in target && !(await deps.templates.get(tenant, target.template)))
-    throw invalid('target.template', `Received "${target.template}"; there is no template with this name.`);
+  } else if ('template' in target) {
+    if (!(await deps.templates.get(tenant, target.template)))
+      throw invalid('target.template', `Received "${target.template}"; there is no template with this name.`);
+  } else if (!(await deps.workflows.get(tenant, target.workflow)))
+    throw invalid('target.workflow', `Received "${target.workflow}"; there is no workflow with this name.`);
 }
 
 export function pauseSchedule(deps: Deps, tenant: string, name: string, note: string | undefined, by: Cause) {

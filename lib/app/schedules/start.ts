@@ -1,9 +1,10 @@
-import { isRouseError } from '../../domain/errors.ts';
+import { isRouseError, RouseError } from '../../domain/errors.ts';
 import { ExpressionError, evaluate } from '../../domain/expression.ts';
 import type { RunningFire, Schedule, ScheduledTask } from '../../domain/schedule.ts';
 import type { Begun } from '../../domain/schedule-advance.ts';
 import { createAgent } from '../agents.ts';
 import type { Deps } from '../deps.ts';
+import { startRun } from '../runs/start.ts';
 import { submitTask } from '../tasks.ts';
 import { bySchedule } from './commit.ts';
 import { lastOutput } from './last-output.ts';
@@ -30,9 +31,15 @@ async function start(deps: Deps, schedule: Schedule, fire: RunningFire, cause: s
   const { target } = definition;
   const by = bySchedule(name, cause);
   const parent = { type: 'schedule', name, scheduledMs: fire.scheduledMs } as const;
-  if ('workflow' in target) throw new Error('Runs are started elsewhere.');
-  const { agentId, taskId } = fire;
-  if (agentId === undefined || taskId === undefined) throw new Error(`The fire of ${fire.scheduledMs} has no task.`);
+  const { agentId, taskId, runId } = fire;
+  if ('workflow' in target) {
+    if (runId === undefined) throw changedMeanwhile();
+    const bindings = { fire: await bindingsOf(deps, schedule, fire, target.input) };
+    const input = await evaluate(target.input, bindings, { path: 'target.input', nowMs: fire.decidedMs });
+    await startRun(deps, tenant, target.workflow, { id: runId, input, parent }, by);
+    return;
+  }
+  if (agentId === undefined || taskId === undefined) throw changedMeanwhile();
   const filled = await fill(deps, schedule, fire, target.task);
   if ('template' in target) {
     const command = {
@@ -44,6 +51,11 @@ async function start(deps: Deps, schedule: Schedule, fire: RunningFire, cause: s
     await createAgent(deps, tenant, ulidOf(agentId), command, by);
   }
   await submitTask(deps, tenant, agentId, ulidOf(taskId), { ...filled, onBusy: 'enqueue', parent }, by);
+}
+
+/** What it was decided to start is of another kind than what it would start now. */
+function changedMeanwhile(): RouseError {
+  return new RouseError('conflict', 'The target of the schedule was changed before the fire could start.');
 }
 
 /** The task with the expressions in its input evaluated. */

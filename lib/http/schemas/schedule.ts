@@ -4,7 +4,7 @@ import { fireOutcomes, overlapPolicies } from '../../domain/schedule.ts';
 import { parseScheduleExpression } from '../../domain/schedule-expression.ts';
 import { finalStatuses } from '../../domain/task.ts';
 import { checkTimeZone } from '../../domain/time-zone.ts';
-import { integer, jsonBytes, line, refuseUnbuilt, timeInput, timestamp } from './field.ts';
+import { integer, jsonBytes, line, timeInput, timestamp } from './field.ts';
 import { id, templateName } from './id.ts';
 import { createTaskBody } from './task.ts';
 
@@ -55,33 +55,33 @@ export const scheduleTarget = z
     input: z.unknown().optional().describe("Of the workflow's run"),
   })
   .superRefine((target, context) => {
+    const { task, input } = target;
     const given = (['agentId', 'template', 'workflow'] as const).filter((name) => target[name] !== undefined);
     const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
-    if (given.length !== 1)
-      return refuse(
-        [],
-        `Received ${given.join(' and ') || 'none of them'}; one of agentId, template and workflow is allowed.`,
-      );
-    if (target.workflow !== undefined) {
-      if (target.task !== undefined) refuse(['task'], 'A workflow takes an input and no task.');
-      return refuseUnbuilt(context, 'Schedules of workflows are not supported yet.', ['workflow']);
+    if (given.length !== 1) {
+      const received = given.join(' and ') || 'none of them';
+      refuse([], `Received ${received}; one of agentId, template and workflow is allowed.`);
     }
-    if (target.task === undefined) refuse(['task'], 'This field is required (an object).');
-    if (target.input !== undefined) refuse(['input'], "An agent's input is in its task.");
-    const bytes = jsonBytes(target);
-    if (bytes > maxTargetBytes)
-      refuse(
-        [],
-        `Received ${bytes} bytes of JSON; at most ${maxTargetBytes} are allowed. POST /v1/uploads takes larger inputs.`,
-      );
-    const { input, metadata } = target.task ?? {};
-    for (const issue of [
-      ...checkExpressions(input, 'task.input', ['fire']),
-      ...checkExpressions(metadata, 'task.metadata', ['fire']),
-    ])
-      refuse(issue.path.split('.'), issue.message);
+    if (target.workflow === undefined && task === undefined) refuse(['task'], 'This field is required (an object).');
+    if (target.workflow === undefined && input !== undefined) refuse(['input'], "An agent's input is in its task.");
+    if (target.workflow !== undefined && task !== undefined) refuse(['task'], 'A workflow takes an input and no task.');
+    checkSize(target, [], context);
+    checkFire({ task: { input: task?.input, metadata: task?.metadata }, input }, context);
   })
   .meta({ id: 'ScheduleTarget', description: 'An agent with a task, a template with a task, or a workflow' });
+
+function checkSize(value: unknown, path: string[], context: z.core.$RefinementCtx): void {
+  const bytes = jsonBytes(value);
+  if (bytes <= maxTargetBytes) return;
+  const message = `Received ${bytes} bytes of JSON; at most ${maxTargetBytes} are allowed. POST /v1/uploads takes larger inputs.`;
+  context.addIssue({ code: 'custom', path, message });
+}
+
+/** Expressions know `$fire`, and nothing else. */
+function checkFire(template: object, context: z.core.$RefinementCtx): void {
+  for (const { path, message } of checkExpressions(template, '', ['fire']))
+    context.addIssue({ code: 'custom', path: path.split('.'), message });
+}
 
 const scheduleFields = {
   expression,
@@ -127,17 +127,8 @@ export const putOwnScheduleBody = z
   .strictObject({ ...scheduleFields, task: scheduledTask })
   .superRefine(checkRange)
   .superRefine(({ task }, context) => {
-    for (const { path, message } of [
-      ...checkExpressions(task.input, 'task.input', ['fire']),
-      ...checkExpressions(task.metadata, 'task.metadata', ['fire']),
-    ])
-      context.addIssue({ code: 'custom', path: path.split('.'), message });
-    if (jsonBytes(task) > maxTargetBytes)
-      context.addIssue({
-        code: 'custom',
-        path: ['task'],
-        message: `Received ${jsonBytes(task)} bytes of JSON; at most ${maxTargetBytes} are allowed.`,
-      });
+    checkSize(task, ['task'], context);
+    checkFire({ task: { input: task.input, metadata: task.metadata } }, context);
   })
   .meta({ id: 'PutOwnSchedule' });
 

@@ -1,12 +1,10 @@
 import { leaseByRuntime } from '../lib/app/activity.ts';
 import { heartbeat, outputTarget, reportLines } from '../lib/app/attempt.ts';
-import { claimTasks, type Instructions, type RuntimeIdentity } from '../lib/app/claim.ts';
+import { claimTasks, type Instructions } from '../lib/app/claim.ts';
 import { askStandby, enrolRuntime, renew } from '../lib/app/enrol.ts';
 import { completeTask, type Finished, failTask, type Grip, releaseTask } from '../lib/app/finish-task.ts';
 import { commitGeneration, reportDamage } from '../lib/app/generations.ts';
 import { stopRuntime } from '../lib/app/stop-runtime.ts';
-import { unauthorized } from '../lib/domain/errors.ts';
-import type { RuntimePrincipal } from '../lib/http/principal.ts';
 import { bind } from '../lib/http/route.ts';
 import * as routes from '../lib/http/routes/runtime.ts';
 import { enrolmentView, instructionsView, standbyView, workspacePointerView } from '../lib/http/views.ts';
@@ -14,6 +12,8 @@ import { tokenAuthentication, tokenKeyReader } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { causeOf, serve } from './http.ts';
 import { wrapped } from './middleware.ts';
+import { ownScheduleRoutes } from './own-schedule-routes.ts';
+import { me } from './runtime-identity.ts';
 
 /** A large input's URL must outlive the wait for a slot. */
 const inputUrlSeconds = 3600;
@@ -116,18 +116,13 @@ export function makeHandler(deps: FunctionDeps) {
         );
         return { stop, instructions: await instructed(instructions) };
       }),
+      ...ownScheduleRoutes(deps),
     ],
     tokenAuthentication(tokenKey),
   );
 }
 
 /** @throws RouseError unauthorized for a standby: nothing of any agent is its own. */
-function me({ tenant, agentId, id }: RuntimePrincipal): RuntimeIdentity {
-  if (agentId === undefined)
-    throw unauthorized("This token is a standby's, which has no agent yet. Enrol again when one has taken it over.");
-  return { tenant, agentId, id };
-}
-
 function grip(taskId: string, { fence, place }: { fence: number; place: string }): Grip {
   return { taskId, fence, place: Number(place) };
 }

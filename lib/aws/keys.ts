@@ -72,6 +72,12 @@ export const fireKey = (schedule: HeadRef, scheduledMs: number): Key => ({
   pk: partitionOf(schedule),
   sk: `${firePrefix}${pad(scheduledMs, 13)}`,
 });
+/** A schedule that an agent has made for itself. */
+export const ownedPrefix = 'schedule#';
+export const ownedKey = (tenant: string, agentId: string, name: string): Key => ({
+  pk: agentPartition(tenant, agentId),
+  sk: `${ownedPrefix}${name}`,
+});
 /** A fire that waits for the one before it. */
 export const bufferPrefix = 'buffer#';
 export const bufferKey = (schedule: HeadRef, number: number): Key => ({

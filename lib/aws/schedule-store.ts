@@ -6,6 +6,7 @@ import { scheduleHead } from '../domain/head.ts';
 import type { Fire, PlannedFire, Schedule, Settlement } from '../domain/schedule.ts';
 import { withPacked, withUnpacked } from './free-json.ts';
 import {
+  agentPartition,
   bufferKey,
   bufferPrefix,
   dueEntry,
@@ -14,6 +15,8 @@ import {
   headKey,
   type Key,
   listEntry,
+  ownedKey,
+  ownedPrefix,
   walkKey,
 } from './keys.ts';
 import { difference, type Item, orConflict, type Table } from './table.ts';
@@ -68,6 +71,19 @@ export class ScheduleStore implements Schedules {
     const keys = await this.table.listKeys(tenant, 'schedules', limit, before);
     const items = await this.table.getAll(keys.items.map((entry) => entry.key));
     return { items: items.flatMap((item) => toSchedule(item) ?? []), next: keys.next };
+  }
+
+  async addOwned(tenant: string, agentId: string, name: string): Promise<void> {
+    await this.table.putNew({ ...ownedKey(tenant, agentId, name), schedule: name });
+  }
+
+  async removeOwned(tenant: string, agentId: string, name: string): Promise<void> {
+    await this.delete(ownedKey(tenant, agentId, name));
+  }
+
+  async owned(tenant: string, agentId: string, limit: number): Promise<string[]> {
+    const items = await this.table.page(agentPartition(tenant, agentId), ownedPrefix, { limit, strong: true });
+    return items.map((item) => String(item.schedule));
   }
 
   async settle(schedule: Schedule, { fire, buffered, unbuffered }: Settlement): Promise<void> {

@@ -2,11 +2,13 @@ import { illegalTransition, invalid, RouseError } from './errors.ts';
 import type { EventDraft } from './event.ts';
 import {
   type Backfill,
+  deliveryGraceMs,
   type PlannedFire,
   type Schedule,
   type ScheduleDecision,
   type ScheduleDefinition,
   timingOf,
+  undecided,
 } from './schedule.ts';
 import { committed } from './schedule-due.ts';
 import { nextOccurrence } from './schedule-expression.ts';
@@ -81,6 +83,7 @@ export function redefine(schedule: Schedule, change: ScheduleChange, nowMs: numb
     note,
     anchorMs: isAnchored ? anchorOf(definition, nowMs) : schedule.anchorMs,
     decidedMs: isMoved ? Math.max(schedule.decidedMs, nowMs) : schedule.decidedMs,
+    requests: isMoved ? [...schedule.requests, ...dueNow(schedule, nowMs)] : schedule.requests,
     unsynced: schedule.unsynced || isMoved || toggled,
   };
   if (isMoved) refuseNever(after, nowMs);
@@ -158,6 +161,15 @@ export function synced(schedule: Schedule, nowMs: number): ScheduleDecision {
 /** Somebody has seen that EventBridge Scheduler has something else than it should. */
 export function suspect(schedule: Schedule, nowMs: number): ScheduleDecision {
   return schedule.unsynced ? { schedule, events: [] } : committed(schedule, { unsynced: true }, nowMs);
+}
+
+/** What has come due under the old definition, and was about to be delivered. */
+function dueNow(schedule: Schedule, nowMs: number): PlannedFire[] {
+  if (schedule.status !== 'active') return [];
+  const found = undecided(schedule, nowMs, maxRequests).filter(
+    ({ scheduledMs }) => nowMs - scheduledMs < deliveryGraceMs,
+  );
+  return found.map(({ scheduledMs }) => ({ scheduledMs, cause: 'schedule', decidedMs: nowMs }));
 }
 
 export function paused(statusReason: string | undefined, nowMs: number): Partial<Schedule> {

@@ -18,11 +18,15 @@ export class Adversary {
   }
 
   /** One call with the runtime's token. */
-  async call(route: string, body: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+  async call(
+    route: string,
+    body: unknown,
+    method = 'POST',
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const { agentId, runtimeId } = this.shim;
     const claims = { tenant: 'default', agentId, runtimeId, expiresMs: this.stack.clock.now() + 60_000 };
     const token = signToken(claims, this.stack.aws.ssm.value('/rouse/token-key') ?? '');
-    return this.post(route, body, { authorization: `Bearer ${token}` });
+    return this.post(route, body, { authorization: `Bearer ${token}` }, method);
   }
 
   /** Enrols with credentials of `roleArn`, in a session that is named like the ECS task. */
@@ -38,12 +42,12 @@ export class Adversary {
     return this.post('enroll', { runtimeId, agentId, tenant: 'default', nonce, identity }, {});
   }
 
-  private async post(route: string, body: unknown, headers: Record<string, string>) {
+  private async post(route: string, body: unknown, headers: Record<string, string>, method = 'POST') {
     const answer = await this.stack.aws.request({
-      method: 'POST',
+      method,
       path: `/v1/runtime/${route}`,
       headers: { 'content-type': 'application/json', ...headers },
-      body,
+      ...(body === undefined ? {} : { body }),
     });
     const text = Buffer.from(answer.body).toString();
     return { status: answer.status, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) };

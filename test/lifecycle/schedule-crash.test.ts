@@ -73,22 +73,25 @@ async function run(): Promise<void> {
   const target = { agentId, task: { input: '{% $fire.scheduledTime %}' } };
   await insist('PUT', `/v1/schedules/${name}`, { expression: 'rate(1 minute)', target });
   const ended = async () => {
-    const fires = await seen(() => schedules.fires(name));
+    const fires = await started(name);
     return fires.length > 0 && fires.every(({ result }) => result?.status === 'succeeded');
   };
   await stack.until(ended, boundSeconds, 'the end of the fire');
   await insist('POST', `/v1/schedules/${name}/pause`, { note: 'enough' });
   await stack.until(ended, boundSeconds, 'the end of all fires');
-  const fires = await seen(() => schedules.fires(name));
-  expect(fires.map(({ outcome }) => outcome)).toEqual(fires.map(() => 'started'));
+  const fires = await started(name);
   await insist('DELETE', `/v1/schedules/${name}`);
   await stack.advance(5);
   stack.crash = undefined;
   await stack.until(async () => (await schedules.alarms(name)).length === 0, 130, 'the end of its alarm');
   expect(inputs).toEqual(fires.map(({ scheduledTime }) => scheduledTime));
-  const types = await schedules.types(name);
-  const started = fires.flatMap(() => ['fired', 'fire_ended']);
-  expect(types).toEqual(['created', ...started, 'paused', 'deleted']);
+  const types = (await schedules.types(name)).filter((type) => type !== 'skipped');
+  expect(types).toEqual(['created', ...fires.flatMap(() => ['fired', 'fire_ended']), 'paused', 'deleted']);
+}
+
+/** Fires that started something. One that came while a crash held up the look at the one before it is skipped. */
+async function started(name: string) {
+  return (await seen(() => schedules.fires(name))).filter(({ outcome }) => outcome !== 'skipped');
 }
 
 async function callSites(): Promise<Site[]> {
@@ -127,6 +130,8 @@ async function crashAt(site: Site, fate: 'before' | 'after'): Promise<string | u
     return `${fate} ${site.name} #${site.occurrence}: ${reason}`;
   } finally {
     stack.crash = undefined;
+    // What went wrong with one is none of the next one's business.
+    await stack.request('DELETE', `/v1/schedules/job-${jobs}`);
   }
 }
 

@@ -12,6 +12,12 @@ export interface Schedules {
   /** Newest first, without those that were deleted. */
   page(tenant: string, limit: number, before: string | undefined): Promise<Page<Schedule>>;
 
+  /** Remembers that an agent has made a schedule for itself; doing it twice is doing it once. */
+  addOwned(tenant: string, agentId: string, name: string): Promise<void>;
+  removeOwned(tenant: string, agentId: string, name: string): Promise<void>;
+  /** Names of schedules that an agent has made, or tried to. */
+  owned(tenant: string, agentId: string, limit: number): Promise<string[]>;
+
   /** Writes the row of a fire, and its place in the buffer; an older word never replaces a newer one. */
   settle(schedule: Schedule, settlement: Settlement): Promise<void>;
   fire(schedule: Schedule, scheduledMs: number): Promise<Fire | undefined>;

@@ -29,8 +29,6 @@ export async function putSchedule(
   const present = await deps.schedules.get(tenant, name);
   if (!present || JSON.stringify(present.definition.target) !== JSON.stringify(target))
     await refuseMissing(deps, tenant, target);
-  // What has come due under the old definition is decided by it.
-  if (present && present.status !== 'deleted') await advance(deps, tenant, name, by.cause);
   const put = await orTellConflict(() => retried(() => write(deps, tenant, name, seed, command, by)));
   await look(deps, tenant, name);
   return put;

@@ -1,6 +1,7 @@
 import type { Contract } from '../route.ts';
 import * as agents from './agents.ts';
 import * as feeds from './feeds.ts';
+import * as ownSchedules from './own-schedules.ts';
 import * as runs from './runs.ts';
 import * as runtime from './runtime.ts';
 import * as schedules from './schedules.ts';
@@ -20,6 +21,7 @@ export const contracts: readonly Contract[] = [
   ...Object.values(runs),
   ...Object.values(feeds),
   ...Object.values(runtime),
+  ...Object.values(ownSchedules),
 ];
 
 /** What each function serves. The front door sends these paths there; `api` has all the rest. */

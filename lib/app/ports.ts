@@ -336,4 +336,6 @@ export interface Logger {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
   error(message: string, fields?: Record<string, unknown>): void;
+  /** Adds to metrics of the stack; the fields say what it was, in the log only. */
+  count(counts: Record<string, number>, stack: string, fields?: Record<string, unknown>): void;
 }

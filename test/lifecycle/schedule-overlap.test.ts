@@ -54,13 +54,23 @@ async function next(): Promise<void> {
   await stack.advance(20);
 }
 
-test('skip starts none, and each says so with its reason, in an event too', async () => {
+test('skip starts none, and each says so with its reason, in an event and in a metric too', async () => {
   const name = await afterThree('skip');
   const fires = await schedules.fires(name);
   expect(fires.map(({ outcome }) => outcome)).toEqual(['started', 'skipped', 'skipped']);
   expect(fires[1]?.reason).toMatch(/has not ended \(tsk_\w+\), and the overlap policy is skip/);
   const skipped = (await schedules.events(name)).filter(({ type }) => type === 'schedule.skipped');
   expect(skipped.map(({ data }) => data.scheduledTime)).toEqual(fires.slice(1).map((fire) => fire.scheduledTime));
+  const counted = stack.logs.map((line) => JSON.parse(line)).filter((line) => line.FiresSkipped === 1);
+  expect(counted).toMatchObject(
+    fires.slice(1).map(() => ({
+      schedule: name,
+      stack: 'rouse',
+      _aws: {
+        CloudWatchMetrics: [{ Namespace: 'Rouse', Dimensions: [['stack']], Metrics: [{ Name: 'FiresSkipped' }] }],
+      },
+    })),
+  );
   await next();
   await stack.advance(60);
   expect((await schedules.outcomes(name)).at(-1)).toBe('started');

@@ -19,10 +19,29 @@ export async function commitSchedule(
   await deps.schedules.commit(before, schedule, carry(deps, events, by));
   if (events.length > 0) {
     const { id, status, statusReason } = schedule;
-    deps.log.info('schedule changed', { schedule: id, types: events.map(({ type }) => type), status, statusReason });
+    const types = events.map(({ type }) => type);
+    deps.log.info('schedule changed', { schedule: id, types, status, statusReason });
+    countFires(deps, id, types);
   }
   if (schedule.unsettled !== before.unsettled) await settle(deps, schedule);
   return schedule;
+}
+
+/** Fires that did not happen, by the names of their metrics. */
+const counted: Record<string, string> = {
+  'schedule.skipped': 'FiresSkipped',
+  'schedule.missed': 'FiresMissed',
+  'schedule.failed': 'FiresFailed',
+};
+
+/** What did not happen is worth an alarm, so a metric counts it. */
+function countFires(deps: Deps, schedule: string, types: readonly string[]): void {
+  const counts: Record<string, number> = {};
+  for (const type of types) {
+    const metric = counted[type];
+    if (metric) counts[metric] = (counts[metric] ?? 0) + 1;
+  }
+  if (Object.keys(counts).length > 0) deps.log.count(counts, deps.config.stack, { schedule });
 }
 
 /** Writes the rows that the last write of the head has decided. Safe to repeat; the next look does it before it decides more. */

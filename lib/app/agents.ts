@@ -8,10 +8,11 @@ import { rearm } from '../domain/agent-transition.ts';
 import { agentArchived, agentTerminated, conflict, invalid, RouseError } from '../domain/errors.ts';
 import type { EventDraft } from '../domain/event.ts';
 import { idOf } from '../domain/id.ts';
+import { contradictionIn, withOverrides } from '../domain/settings.ts';
 import { isHeld, type LiveTask } from '../domain/task.ts';
 import { type Cause, carry, changeAgent, existingAgent } from './commit.ts';
 import type { Deps } from './deps.ts';
-import { Conflict, type Page } from './ports.ts';
+import { Conflict, type Page, type TemplateVersion } from './ports.ts';
 
 export interface CreateAgent {
   template: string;
@@ -31,6 +32,7 @@ export async function createAgent(
   by: Cause,
 ): Promise<Agent> {
   const template = await templateFor(deps, tenant, command.template, command.templateVersion);
+  refuseContradiction(template, command.overrides);
   const id = idOf('agent', seed);
   const { agent, events } = create({
     id,
@@ -76,8 +78,12 @@ export async function patchAgent(
   patch: PatchAgent,
   by: Cause,
 ): Promise<Agent> {
-  const { template } = await existingAgent(deps, tenant, agentId);
-  if (patch.templateVersion !== undefined) await templateFor(deps, tenant, template, patch.templateVersion);
+  const before = await existingAgent(deps, tenant, agentId);
+  const changesSettings = patch.templateVersion !== undefined || patch.overrides !== undefined;
+  if (changesSettings && before.status !== 'terminated') {
+    const version = patch.templateVersion ?? before.templateVersion;
+    refuseContradiction(await templateFor(deps, tenant, before.template, version), patch.overrides ?? before.overrides);
+  }
   const change = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
   return changeAgent(deps, tenant, agentId, by, (agent) => update(agent, change, deps.now()));
 }
@@ -241,6 +247,12 @@ export async function countTasks(deps: Deps, agent: Agent): Promise<{ queued: nu
   };
   for await (const tasks of deps.tasks.queue(agent.tenant, agent.id)) tasks.forEach(count);
   return { queued, running };
+}
+
+/** Each field of the overrides was checked by itself when it came in. */
+function refuseContradiction({ spec }: TemplateVersion, overrides: Record<string, unknown> = {}): void {
+  const found = contradictionIn(withOverrides(spec, overrides));
+  if (found) throw invalid(found.path, found.message);
 }
 
 async function templateFor(deps: Deps, tenant: string, name: string, version: number | undefined) {

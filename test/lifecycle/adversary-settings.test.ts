@@ -39,3 +39,21 @@ test('a pause after a resume is a pause, also while the agent is stopping', asyn
   expect(await client.agent(agent.id)).toMatchObject({ status: 'paused' });
   expect(stack.fleet.shims).toHaveLength(1);
 });
+
+test('overrides that contradict the template are refused, though each is allowed by itself', async () => {
+  const secrets = { TOKEN: 'arn:aws:ssm:eu-central-1:000000000000:parameter/rouse-agent/token' };
+  await client.putTemplate('secret', { secrets, task: { retry: { initialSeconds: 10 } } });
+  const attempts: [object, string][] = [
+    [{ env: { TOKEN: 'x' } }, 'overrides.env.TOKEN'],
+    [{ task: { retry: { maxSeconds: 5 } } }, 'overrides.task.retry.maxSeconds'],
+  ];
+  const sound = await client.createAgent('secret', { overrides: { task: { retry: { maxSeconds: 20 } } } });
+  for (const [overrides, path] of attempts) {
+    const answers = [
+      await stack.request('POST', '/v1/agents', { template: 'secret', overrides }),
+      await stack.request('PATCH', `/v1/agents/${sound.id}`, { overrides }),
+    ];
+    for (const answer of answers)
+      expect(answer).toMatchObject({ status: 422, body: { code: 'invalid', issues: [{ path }] } });
+  }
+});

@@ -1,3 +1,4 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -10,6 +11,7 @@ import type { Target } from './target.ts';
 export function makeClients({ endpointUrl, region }: Pick<Target, 'endpointUrl' | 'region'>) {
   const options = { region, ...(endpointUrl && { endpoint: endpointUrl }) };
   return {
+    dynamodb: new DynamoDBClient(options),
     ecs: new ECSClient(options),
     events: new EventBridgeClient(options),
     s3: new S3Client({ ...options, forcePathStyle: endpointUrl !== undefined }),

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { esbuildBundles } from '../../cdk/bundles.ts';
-import type { Backend } from './backends.ts';
 import type { Clients } from './clients.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,7 +22,6 @@ export interface Deployment {
 }
 
 export interface DeployOptions {
-  backend: Backend;
   stackName: string;
   region: string;
   clients: Clients;

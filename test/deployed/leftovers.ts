@@ -1,12 +1,14 @@
+import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import {
   DeleteTaskDefinitionsCommand,
   DeregisterTaskDefinitionCommand,
+  DescribeClustersCommand,
   ListTaskDefinitionFamiliesCommand,
   ListTaskDefinitionsCommand,
 } from '@aws-sdk/client-ecs';
-import { DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, HeadBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { DeleteQueueCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
-import { DeleteParametersCommand } from '@aws-sdk/client-ssm';
+import { DeleteParametersCommand, GetParametersCommand } from '@aws-sdk/client-ssm';
 import { ApiClient } from '../e2e/support/client.ts';
 import type { Clients } from './clients.ts';
 import type { Target } from './target.ts';
@@ -54,4 +56,31 @@ async function removeTaskDefinitions({ prefix }: Target, { ecs }: Clients): Prom
 async function removeBells({ prefix }: Target, { sqs }: Clients): Promise<void> {
   const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: `${prefix}-bell-` }));
   for (const QueueUrl of QueueUrls) await sqs.send(new DeleteQueueCommand({ QueueUrl }));
+}
+
+/** Asks for what the stack had and what agents made, after its end. @throws Error that names what is still there */
+export async function checkRemoved({ outputs, prefix }: Target, clients: Clients, stackName: string): Promise<void> {
+  const { dynamodb, ecs, s3, sqs, ssm } = clients;
+  const isThere = (call: Promise<unknown>) =>
+    call.then(
+      () => true,
+      (error: Error) => {
+        if (/NotFound|NoSuchBucket/.test(error.name)) return false;
+        throw error;
+      },
+    );
+  const left: string[] = [];
+  for (const TableName of [outputs.StateTable, outputs.LogTable])
+    if (await isThere(dynamodb.send(new DescribeTableCommand({ TableName })))) left.push(`table ${TableName}`);
+  if (await isThere(s3.send(new HeadBucketCommand({ Bucket: outputs.Bucket })))) left.push(`bucket ${outputs.Bucket}`);
+  const { clusters = [] } = await ecs.send(new DescribeClustersCommand({ clusters: [outputs.Cluster!] }));
+  if (clusters.some(({ status }) => status !== 'INACTIVE')) left.push(`cluster ${outputs.Cluster}`);
+  for (const QueueNamePrefix of [stackName, prefix]) {
+    const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix }));
+    left.push(...QueueUrls.map((url) => `queue ${url}`));
+  }
+  const Names = [outputs.AdminKeyParameter!, `/${prefix}/token-key`];
+  const { Parameters = [] } = await ssm.send(new GetParametersCommand({ Names }));
+  left.push(...Parameters.map(({ Name }) => `parameter ${Name}`));
+  if (left.length > 0) throw new Error(`The stack is destroyed, but there still is: ${left.join(', ')}.`);
 }

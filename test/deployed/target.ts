@@ -16,8 +16,6 @@ export interface Target {
   outputs: Record<string, string>;
   /** Prefix of everything that is named at run time. */
   prefix: string;
-  /** Whether the containers are processes of this machine, of the same user as their shim. */
-  containersAreProcesses: boolean;
   /** How long a state may take to come, containers' starts included. */
   patienceMs: number;
 }

@@ -50,7 +50,7 @@ export interface Answer<T> {
 
 /** Local final states take this long at most, on a machine that is busy with other things. */
 const localPatienceMs = 25_000;
-const longestWaitSeconds = 25;
+const longestWaitSeconds = 20;
 let names = 0;
 
 /** What curl would do: plain HTTP to the API of a started stack, with its key. */

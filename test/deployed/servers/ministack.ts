@@ -21,22 +21,19 @@ interface StartedServer {
   identity: string;
 }
 
-export interface ServerAddress {
-  endpointUrl: string;
-  /** Whether it ran before. */
-  ranAlready: boolean;
-}
-
 /**
  * Starts MiniStack on a port, detached, and returns when it is healthy. Its Python packages are those of
- * `requirements.txt`, by hash, in a virtual environment. @throws Error with a sentence that says what to do
+ * `requirements.txt`, by hash, in a virtual environment. Does nothing where it runs already.
+ *
+ * @returns its endpoint
+ * @throws Error with a sentence that says what to do
  */
-export async function startServer(port: number, print: (line: string) => void): Promise<ServerAddress> {
+export async function startServer(port: number, print: (line: string) => void): Promise<string> {
   const endpointUrl = `http://localhost:${port}`;
   const health = await healthOf(port);
   if (health !== undefined && health.edition === undefined)
     throw new Error(`Port ${port} is taken by another program. Choose another one: npm run localstack:up -- --port N`);
-  if (health !== undefined) return { endpointUrl, ranAlready: true };
+  if (health !== undefined) return endpointUrl;
   const python = pythonWith({ program: 'MiniStack', file: requirements, home, print });
   const folder = join(home, String(port));
   rmSync(folder, { recursive: true, force: true });
@@ -70,7 +67,7 @@ export async function startServer(port: number, print: (line: string) => void): 
     }
     await sleep(200);
   }
-  return { endpointUrl, ranAlready: false };
+  return endpointUrl;
 }
 
 /** Stops the server of a port and the functions that it runs. @returns whether there was one */

@@ -22,7 +22,7 @@ describe.concurrent('a schedule', () => {
     const agent = await api.shell('cat');
     const name = unique('once');
     const at = new Date(Date.now() + 5000).toISOString().slice(0, 19);
-    const task = { input: 'fired for {% $fire.scheduledTime %}' };
+    const task = { input: '{% "fired for " & $fire.scheduledTime %}' };
     await api.call('PUT', `/v1/schedules/${name}`, { expression: `at(${at})`, target: { agentId: agent.id, task } });
     const [fire] = await api.until(
       'the fire',

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { startServer, stopServer } from '../deployed/ministack/server.ts';
+import { startServer, stopServer } from '../deployed/servers/ministack.ts';
 import { backendAt } from './backend-name.ts';
 
 const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   if (given) return run(given);
   const port = await freePort();
   try {
-    const { endpointUrl } = await startServer(port, console.log);
+    const endpointUrl = await startServer(port, console.log);
     return await run(endpointUrl);
   } finally {
     await stopServer(port);

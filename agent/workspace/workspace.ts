@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../clock.ts';
 import type { ObjectStorage } from '../object-storage.ts';
 import type { GenerationReport, WorkspacePointer } from '../protocol.ts';
+import { UnreachableError } from '../runtime-client.ts';
 import { encodeManifest, type FileEntry, type Manifest, type PackEntry } from './manifest.ts';
 import { writePack } from './pack.ts';
 import { restoreWorkspace } from './restore.ts';
@@ -25,6 +26,12 @@ export interface WorkspaceDependencies {
   clock: Clock;
 }
 
+interface Saved {
+  report: GenerationReport;
+  manifest: Manifest;
+  known: Map<string, KnownFile>;
+}
+
 /** An agent's folder and its generations in S3. */
 export interface Workspace {
   /** Brings the generation back, or leaves the folder as the image made it where there is none. */
@@ -39,6 +46,8 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
   let highest = 0;
   let known = new Map<string, KnownFile>();
   let storage: Promise<ObjectStorage> | null = null;
+  /** A save of which nobody knows whether it counted: the API did not answer. */
+  let unanswered: Saved | null = null;
   const open = () => {
     storage ??= deps.openStorage();
     return storage;
@@ -55,6 +64,7 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
   }
 
   async function save(signal?: AbortSignal): Promise<GenerationReport | null> {
+    await askAgain(signal);
     const startedAt = clock.now();
     const scan = await scanWorkspace(root);
     const { kept, changed } = await lookInside(root, scan, known, startedAt, signal);
@@ -77,14 +87,33 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
       }
     }
     const manifest = { ...assemble(scan, next, packs, last), generation };
-    const report = await publish(manifest, `${prefix}manifest.json`, signal);
-    last = manifest;
-    highest = generation;
-    known = next;
-    return report;
+    return await publish(manifest, next, `${prefix}manifest.json`, signal);
   }
 
-  async function publish(manifest: Manifest, manifestKey: string, signal?: AbortSignal): Promise<GenerationReport> {
+  /** A report that counted would make every later one a conflict, so it is repeated first. Refused, it never counted. */
+  async function askAgain(signal?: AbortSignal): Promise<void> {
+    if (unanswered === null) return;
+    await commit(unanswered, signal).catch((error) => {
+      if (error instanceof UnreachableError) throw error;
+      unanswered = null;
+    });
+  }
+
+  async function commit(saved: Saved, signal?: AbortSignal): Promise<void> {
+    unanswered = saved;
+    await deps.commit(saved.report, signal);
+    unanswered = null;
+    last = saved.manifest;
+    highest = saved.manifest.generation;
+    known = saved.known;
+  }
+
+  async function publish(
+    manifest: Manifest,
+    next: Map<string, KnownFile>,
+    manifestKey: string,
+    signal?: AbortSignal,
+  ): Promise<GenerationReport> {
     const { body, sha256 } = encodeManifest(manifest);
     await (await open()).put(manifestKey, once(body), signal);
     const report: GenerationReport = {
@@ -94,7 +123,7 @@ export function makeWorkspace(deps: WorkspaceDependencies): Workspace {
       manifestSha256: sha256,
       ...manifest.totals,
     };
-    await deps.commit(report, signal);
+    await commit({ report, manifest, known: next }, signal);
     return report;
   }
 

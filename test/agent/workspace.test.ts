@@ -16,6 +16,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../agent/clock.ts';
 import { makeS3Storage } from '../../agent/object-storage.ts';
 import type { GenerationReport, WorkspacePointer } from '../../agent/protocol.ts';
+import { UnreachableError } from '../../agent/runtime-client.ts';
 import type { Manifest } from '../../agent/workspace/manifest.ts';
 import { makeWorkspace, type Workspace } from '../../agent/workspace/workspace.ts';
 import type { Cloud } from './support/cloud.ts';
@@ -192,6 +193,39 @@ describe('a generation', () => {
     const target = temporaryFolder();
     await workspaceAt(target).restore(report);
     expect(describeTree(target)).toEqual(describeTree(source));
+  });
+});
+
+describe('a save whose answer is lost', () => {
+  test('is asked for again before the next one, which goes on from it', async () => {
+    const root = temporaryFolder();
+    const committed: GenerationReport[] = [];
+    let losesAnswers = true;
+    const workspace = makeWorkspace({
+      root,
+      writePrefix: 'agents/default/a/runtimes/r/',
+      owner: null,
+      clock: systemClock,
+      openStorage: async () => ({
+        get: () => Promise.reject(new Error('Nothing is read.')),
+        async put(_key, body) {
+          for await (const _ of body);
+        },
+      }),
+      async commit(report) {
+        if (!committed.some(({ manifestSha256 }) => manifestSha256 === report.manifestSha256)) {
+          expect(report.parent).toBe(committed.at(-1)?.generation ?? null);
+          committed.push(report);
+        }
+        if (losesAnswers) throw new UnreachableError('The API gave no answer.');
+      },
+    });
+    writeFileSync(join(root, 'one'), '1');
+    await expect(workspace.save()).rejects.toThrow('no answer');
+    losesAnswers = false;
+    writeFileSync(join(root, 'two'), '2');
+    expect(await workspace.save()).toMatchObject({ generation: 2, parent: 1, files: 2 });
+    expect(committed.map(({ generation }) => generation)).toEqual([1, 2]);
   });
 });
 

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { glob, lstat, realpath } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { DriverOutcome } from './drivers/driver.ts';
 import { describeError } from './log.ts';
 import type { Failure, Json, OutputSpec, TaskOutput } from './protocol.ts';
+import { matchingFiles } from './shared-files.ts';
 
 export interface OutputDependencies {
   workspace: string;
@@ -68,21 +67,13 @@ async function checkSchema(value: Json, { schema }: OutputSpec): Promise<Failure
   }
 }
 
-/** The regular files of the workspace that match, with their hashes. What links out of the workspace is left out. */
+/** The files of the workspace that match, with their hashes. */
 async function listFiles(workspace: string, patterns: string[]): Promise<Json> {
-  const root = await realpath(workspace);
-  const paths = new Set<string>();
-  for await (const path of glob(patterns, { cwd: root })) paths.add(path);
   const files: Json[] = [];
-  for (const path of [...paths].sort()) {
-    const absolute = join(root, path);
-    const stat = await lstat(absolute);
-    if (!stat.isFile()) continue;
-    const inside = relative(root, await realpath(absolute));
-    if (inside.startsWith('..')) continue;
+  for (const { path, absolute, bytes } of await matchingFiles(workspace, patterns)) {
     const hash = createHash('sha256');
     await pipeline(createReadStream(absolute), hash);
-    files.push({ path: path.split(sep).join('/'), bytes: stat.size, sha256: hash.digest('hex') });
+    files.push({ path, bytes, sha256: hash.digest('hex') });
   }
   return { files };
 }
@@ -99,7 +90,11 @@ async function deliver(output: Json, deps: OutputDependencies): Promise<TaskOutp
 
 const uploadTries = 5;
 
-async function upload(body: Blob, deps: OutputDependencies): Promise<{ key: string; bytes: number }> {
+/** Puts a body where the API says. @throws Error when that does not succeed in some tries */
+export async function upload(
+  body: Blob,
+  deps: Pick<OutputDependencies, 'requestUrl' | 'fetch' | 'clock'>,
+): Promise<{ key: string; bytes: number }> {
   for (let tries = 1; ; tries++) {
     const { key, url } = await deps.requestUrl(body.size);
     let problem: string;

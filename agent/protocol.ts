@@ -89,6 +89,19 @@ export interface ClaimedTask {
   timeoutSeconds: number;
   leaseSeconds: number;
   metadata?: Record<string, Json> | null;
+  /** Files to give to others: patterns. */
+  exports?: string[];
+  /** Files to bring into the workspace before it runs. */
+  imports?: SharedFiles[];
+  /** Why the attempt before this one failed. */
+  lastError?: { code: string; message: string } | null;
+}
+
+/** What a task of another step gave: a pack of files, for this folder of the workspace. */
+export interface SharedFiles {
+  step: string;
+  url: string;
+  folder: string | null;
 }
 
 export type StopOrder = { reason: string; force: boolean };
@@ -116,7 +129,9 @@ export interface Usage {
   outputTokens: number;
 }
 
-export type TaskOutput = { output: Json } | { outputRef: { key: string; bytes: number } };
+export type TaskOutput = ({ output: Json } | { outputRef: { key: string; bytes: number } }) & {
+  exportsRef?: { key: string; bytes: number };
+};
 
 export interface Failure {
   code: string;

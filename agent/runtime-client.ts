@@ -154,8 +154,12 @@ export function makeRuntimeClient(deps: ClientDependencies) {
       ),
     release: (task: TaskAddress, reason: string, slots: number, options?: CallOptions) =>
       call<Settled>(onTask(task, 'release'), { ...held(task), reason, slots }, options),
-    outputUrl: (task: TaskAddress, bytes: number, options?: CallOptions) =>
-      call<{ key: string; url: string }>(`outputs/${encodeURIComponent(task.id)}`, { ...held(task), bytes }, options),
+    outputUrl: (task: TaskAddress, what: 'output' | 'exports', bytes: number, options?: CallOptions) =>
+      call<{ key: string; url: string }>(
+        `outputs/${encodeURIComponent(task.id)}`,
+        { ...held(task), what, bytes },
+        options,
+      ),
     workspace: (report: GenerationReport, options?: CallOptions) =>
       call<{ generation: number }>('workspace', report, options),
     workspaceDamaged: (report: DamageReport, options?: CallOptions) =>

@@ -2,9 +2,10 @@ import type { Clock } from './clock.ts';
 import type { Driver, DriverOutcome, DriverRun, DriverSetting, DriverTask } from './drivers/driver.ts';
 import { describeError, type Log } from './log.ts';
 import { type LogBatcher, makeLogBatcher } from './log-batcher.ts';
-import { prepareOutput } from './output.ts';
+import { prepareOutput, upload } from './output.ts';
 import type { ClaimedTask, Failure, Json, LogLine, Settled, TaskOutput } from './protocol.ts';
 import { DisplacedError, FenceLostError, RefusedError, type RuntimeClient } from './runtime-client.ts';
+import { packFiles, unpackAll } from './shared-files.ts';
 import { readInput } from './task-input.ts';
 import { type ContainerSize, usageOf } from './usage.ts';
 
@@ -186,7 +187,12 @@ class Attempt implements TaskRun {
     const leaveWorkspace = await enterWorkspace();
     let outcome: DriverOutcome | null = null;
     try {
-      if (this.#ending === null) outcome = await this.#drive(input.input);
+      const unpacked = await unpackAll(this.task.imports ?? [], setting.workspace, setting.user, {
+        fetch,
+        clock,
+        signal,
+      });
+      if (this.#ending === null) outcome = unpacked ?? (await this.#drive(input.input));
     } finally {
       leaveWorkspace();
     }
@@ -196,11 +202,25 @@ class Attempt implements TaskRun {
     const output = await prepareOutput(outcome, this.task.output ?? { type: 'text' }, {
       workspace: setting.workspace,
       maxInlineBytes,
-      requestUrl: (bytes) => client.outputUrl(this.task, bytes, { signal }),
+      requestUrl: (bytes) => client.outputUrl(this.task, 'output', bytes, { signal }),
       fetch,
       clock,
     });
-    return 'failure' in output ? { kind: 'fail', failure: output.failure } : { kind: 'complete', output };
+    if ('failure' in output) return { kind: 'fail', failure: output.failure };
+    const exported = await this.#export();
+    if (exported && 'failure' in exported) return { kind: 'fail', failure: exported.failure };
+    return { kind: 'complete', output: { ...output, ...exported } };
+  }
+
+  /** Brings the files that the task gives to others to S3. */
+  async #export(): Promise<Pick<TaskOutput, 'exportsRef'> | { failure: Failure } | undefined> {
+    if (!this.task.exports) return undefined;
+    const { client, clock, setting, fetch } = this.#deps;
+    const pack = await packFiles(setting.workspace, this.task.exports);
+    if ('failure' in pack) return pack;
+    const requestUrl = (bytes: number) => client.outputUrl(this.task, 'exports', bytes, { signal: this.#gone.signal });
+    const body = new Blob([pack as Buffer<ArrayBuffer>], { type: 'application/zstd' });
+    return { exportsRef: await upload(body, { requestUrl, fetch, clock }) };
   }
 
   /** What an early end asks for; undefined if there was none, null if nothing is to be said. */

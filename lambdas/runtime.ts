@@ -84,7 +84,7 @@ export function makeHandler(deps: FunctionDeps) {
         ),
       ),
       bind(routes.createOutput, async ({ params, body, context }) =>
-        outputTarget(deps, me(context.principal), grip(params.id, body)),
+        outputTarget(deps, me(context.principal), grip(params.id, body), body.what),
       ),
       bind(routes.saveWorkspace, async ({ body, context }) => {
         await commitGeneration(deps, me(context.principal), body, causeOf(context));

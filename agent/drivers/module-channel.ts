@@ -6,6 +6,8 @@ export interface ModuleTask {
   input: Json;
   metadata: Record<string, Json>;
   output: OutputSpec;
+  /** Why the attempt before this one failed, such as `output_invalid` with what did not fit the schema; null on the first. */
+  lastError: { code: string; message: string } | null;
 }
 
 /** What `run(task, ctx)` of a module gets as `ctx`. */

@@ -24,6 +24,7 @@ export function runModule(setting: DriverSetting, run: DriverTask): DriverRun {
         input: Buffer.isBuffer(run.input) ? run.input.toString('utf8') : run.input,
         metadata: run.task.metadata ?? {},
         output: run.task.output ?? { type: 'text' },
+        lastError: run.task.lastError ?? null,
       },
       context: { agentId: setting.agentId, attempt: run.task.fence, workspace: setting.workspace },
     };

@@ -1,3 +1,4 @@
+import type { ClaimedTask } from '../protocol.ts';
 import type { DriverSetting } from './driver.ts';
 
 /** The shim's own business: no program needs these, and some would let it act as the shim. */
@@ -8,7 +9,7 @@ const shimOnly =
  * The environment of a task's program: the container's (PATH, secrets, the task role's credentials endpoint), what the
  * template sets, and which task this is. The shim's credentials and token are in no environment at all.
  */
-export function programEnvironment(setting: DriverSetting, taskId: string, attempt: number): Record<string, string> {
+export function programEnvironment(setting: DriverSetting, task: ClaimedTask): Record<string, string> {
   const { containerEnv, config, user } = setting;
   const inherited = Object.entries(containerEnv).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !shimOnly.test(entry[0]),
@@ -19,10 +20,12 @@ export function programEnvironment(setting: DriverSetting, taskId: string, attem
     // bash takes a socket on stdin for a remote login, and would read the user's .bashrc before the command.
     SHLVL: '1',
     ...config.env,
-    ROUSE_TASK_ID: taskId,
+    ROUSE_TASK_ID: task.id,
     ROUSE_AGENT_ID: setting.agentId,
     ROUSE_RUNTIME_ID: setting.runtimeId,
-    ROUSE_ATTEMPT: String(attempt),
+    ROUSE_ATTEMPT: String(task.fence),
+    // What was wrong with the attempt before, so that this one can do better.
+    ...(task.lastError ? { ROUSE_LAST_ERROR: `${task.lastError.code}: ${task.lastError.message}` } : {}),
     ROUSE_WORKSPACE: setting.workspace,
   };
 }

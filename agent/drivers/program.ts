@@ -34,7 +34,7 @@ export function startProgram(
 ): Program {
   // Random, not the task's id: on one machine two runtimes may hold two attempts of a task, one of them without knowing.
   const mark = randomBytes(12).toString('hex');
-  const env = { ...programEnvironment(setting, task.id, task.fence), ROUSE_PROCESS_MARK: mark };
+  const env = { ...programEnvironment(setting, task), ROUSE_PROCESS_MARK: mark };
   const child = spawn(command, args, {
     cwd: setting.workspace,
     env,

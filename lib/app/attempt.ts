@@ -1,5 +1,5 @@
 import { fenceLost } from '../domain/errors.ts';
-import { outputObject } from '../domain/object-key.ts';
+import { exportsObject, outputObject } from '../domain/object-key.ts';
 import type { RuntimeIdentity } from './claim.ts';
 import type { Deps } from './deps.ts';
 import { type Grip, heldTask } from './finish-task.ts';
@@ -39,9 +39,15 @@ export async function reportLines(
   return lines.length;
 }
 
-/** Where the shim may put an output that is too large for an answer. */
-export async function outputTarget(deps: Deps, me: RuntimeIdentity, grip: Grip): Promise<{ key: string; url: string }> {
+/** Where the shim may put an output that is too large for an answer, or the files that a task gives to others. */
+export async function outputTarget(
+  deps: Deps,
+  me: RuntimeIdentity,
+  grip: Grip,
+  what: 'output' | 'exports',
+): Promise<{ key: string; url: string }> {
   await heldTask(deps, me, grip);
-  const key = outputObject(me.tenant, grip.taskId, grip.fence);
+  const objectOf = what === 'output' ? outputObject : exportsObject;
+  const key = objectOf(me.tenant, grip.taskId, grip.fence);
   return { key, url: await deps.objects.presignPut(key, 900) };
 }

@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { usageOf } from '../domain/cost.ts';
 import { fenceLost, invalid, tooLarge } from '../domain/errors.ts';
-import { outputObject } from '../domain/object-key.ts';
+import { exportsObject, outputObject } from '../domain/object-key.ts';
 import {
   type CancellingTask,
   cancelled,
@@ -37,11 +37,18 @@ export interface MeasuredUsage {
   outputTokens: number;
 }
 
+export interface Uploaded {
+  key: string;
+  bytes: number;
+}
+
 export interface Completion {
   /** The last lines that the attempt printed. */
   lines: LogLine[];
   output?: unknown;
-  outputRef?: { key: string; bytes: number } | undefined;
+  outputRef?: Uploaded | undefined;
+  /** The files that it gives to others. */
+  exportsRef?: Uploaded | undefined;
   usage: MeasuredUsage;
 }
 
@@ -65,7 +72,10 @@ export async function completeTask(
   const usage = await usageFor(deps, agent, completion.usage);
   return finish(deps, me, agent, grip, completion.lines, slots, by, async (task) => {
     const outcome = await outcomeOf(deps, me, task, completion);
-    return succeed(task, { ...outcome, usage, generation: agent.workspace?.generation }, deps.now());
+    const { exportsRef } = completion;
+    const exportsKey = exportsRef && exportsObject(me.tenant, task.id, task.attempt);
+    if (exportsKey) await uploadedBytes(deps, 'exportsRef', exportsRef, exportsKey);
+    return succeed(task, { ...outcome, exportsKey, usage, generation: agent.workspace?.generation }, deps.now());
   });
 }
 
@@ -76,13 +86,8 @@ async function outcomeOf(
   { output, outputRef }: Completion,
 ): Promise<Outcome> {
   if (outputRef) {
-    // Readers get a URL of this key: it must be the one that this attempt was given.
     const own = outputObject(me.tenant, task.id, task.attempt);
-    if (outputRef.key !== own) throw invalid('outputRef.key', `Received "${outputRef.key}"; only "${own}" is allowed.`);
-    const object = await deps.objects.head(own);
-    if (!object) throw invalid('outputRef.key', `Received "${own}"; nothing was uploaded under it.`);
-    if (object.bytes > maxUploadBytes) throw tooLarge('The output', object.bytes, maxUploadBytes);
-    return { outputKey: own, outputBytes: object.bytes };
+    return { outputKey: own, outputBytes: await uploadedBytes(deps, 'outputRef', outputRef, own) };
   }
   const bytes = Buffer.byteLength(JSON.stringify(output) ?? '');
   // A string's bytes are its own: quotes and escapes don't count against it.
@@ -91,6 +96,15 @@ async function outcomeOf(
   if (bytes <= carriedBytes) return { output, outputBytes: size };
   await deps.tasks.draftOutput(me.tenant, task.id, task.attempt, output);
   return { drafted: task.attempt, outputBytes: size };
+}
+
+/** Readers get a URL of what a shim has uploaded: its key must be the one that this attempt was given. */
+async function uploadedBytes(deps: Deps, field: string, { key }: Uploaded, own: string): Promise<number> {
+  if (key !== own) throw invalid(`${field}.key`, `Received "${key}"; only "${own}" is allowed.`);
+  const object = await deps.objects.head(own);
+  if (!object) throw invalid(`${field}.key`, `Received "${own}"; nothing was uploaded under it.`);
+  if (object.bytes > maxUploadBytes) throw tooLarge('The upload', object.bytes, maxUploadBytes);
+  return object.bytes;
 }
 
 export interface AttemptFailure {

@@ -49,6 +49,13 @@ export interface DueHeads {
   lower(head: HeadRef, dueAtMs: number): Promise<void>;
 }
 
+/** What a task of the step gave, for this folder of the workspace: the root unless given. */
+export interface Import {
+  step: string;
+  key: string;
+  folder?: string | undefined;
+}
+
 export interface TaskRecord {
   id: string;
   agentId: string;
@@ -65,12 +72,17 @@ export interface TaskRecord {
   createdMs: number;
   retryOf?: string | undefined;
   parent?: Parent | undefined;
+  /** Patterns of the files that it gives to others. */
+  exports?: string[] | undefined;
+  /** Files of other tasks that it gets before it runs. */
+  imports?: Import[] | undefined;
 
   /** Present once the task is finished. */
   status?: FinalStatus | undefined;
   output?: unknown;
   outputKey?: string | undefined;
   outputBytes?: number | undefined;
+  exportsKey?: string | undefined;
   error?: TaskError | undefined;
   usage?: Record<string, number> | undefined;
   generation?: number | undefined;

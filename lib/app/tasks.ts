@@ -18,7 +18,7 @@ import {
 import { filteredPage, requireTakesWork } from './agents.ts';
 import { type Cause, carry, commitTask, existingAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
-import { Conflict, type Page, type TaskRecord } from './ports.ts';
+import { Conflict, type Import, type Page, type TaskRecord } from './ports.ts';
 import { settingsOf } from './settings.ts';
 
 /** What is larger lives in the bucket (design: task records). */
@@ -37,6 +37,8 @@ export interface SubmitTask {
   metadata: Record<string, unknown>;
   retryOf?: string | undefined;
   parent?: Parent | undefined;
+  exports?: string[] | undefined;
+  imports?: Import[] | undefined;
 }
 
 /** A task as it is known: its record, and its live row while it is unfinished. */
@@ -78,6 +80,8 @@ export async function submitTask(
     createdMs,
     retryOf: command.retryOf,
     parent: command.parent,
+    exports: command.exports,
+    imports: command.imports,
   };
   const { task, events } = submit({
     id,

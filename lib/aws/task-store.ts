@@ -155,6 +155,7 @@ export class TaskStore implements Tasks {
       output: packed(outcome.output),
       outputKey: outcome.outputKey,
       outputBytes: outcome.outputBytes,
+      exportsKey: outcome.exportsKey,
     };
     const given = Object.entries(values).filter(([, value]) => value !== undefined);
     const sets = given.map((_, i) => `#n${i} = :v${i}`);

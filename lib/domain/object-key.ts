@@ -18,6 +18,10 @@ export const inputObject = (tenant: string, taskId: string) => `tasks/${tenant}/
 export const outputObject = (tenant: string, taskId: string, fence: number) =>
   `tasks/${tenant}/${taskId}/output-${fence}`;
 
+/** Where an attempt puts the files that it gives to other tasks: apart from its agent's, which may be gone by then. */
+export const exportsObject = (tenant: string, taskId: string, fence: number) =>
+  `tasks/${tenant}/${taskId}/exports-${fence}`;
+
 export const uploadObject = (tenant: string, uploadId: string) => `uploads/${tenant}/${uploadId}`;
 
 /** What belongs to a run: values that are too large for its head. */

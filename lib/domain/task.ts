@@ -82,6 +82,8 @@ export interface Outcome {
   /** Key of an output in the bucket. */
   outputKey?: string | undefined;
   outputBytes?: number | undefined;
+  /** Key of the files that it gives to others. */
+  exportsKey?: string | undefined;
   error?: TaskError | undefined;
   usage?: Record<string, number> | undefined;
   /** Generation of the workspace that holds what the task did. */

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Instructions } from '../app/claim.ts';
 import type { Enrolment, StandbyEnrolment } from '../app/enrol.ts';
 import type { ListedFile } from '../app/generation-files.ts';
-import type { LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
+import type { Import, LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Generation } from '../app/workspace-ports.ts';
 import type { Agent } from '../domain/agent.ts';
@@ -155,6 +155,10 @@ export function logLineView(line: LogLine & { taskId: string }) {
   return { time: line.time, stream: line.stream, line: line.line, taskId: line.taskId };
 }
 
+async function importView({ step, key, folder }: Import, presign: (key: string) => Promise<string>) {
+  return { step, url: await presign(key), folder: folder ?? null };
+}
+
 export async function instructionsView(
   instructions: Instructions,
   presign: (key: string) => Promise<string>,
@@ -168,6 +172,9 @@ export async function instructionsView(
     timeoutSeconds: task.timeoutSeconds,
     leaseSeconds: task.leaseSeconds,
     metadata: record.metadata ?? {},
+    ...(record.exports ? { exports: record.exports } : {}),
+    ...(record.imports ? { imports: await Promise.all(record.imports.map((one) => importView(one, presign))) } : {}),
+    lastError: task.lastError ?? null,
   }));
   const { cancel, stop, nextDueMs, activeUntilMs } = instructions;
   return {

@@ -28,7 +28,7 @@ describe('a module', () => {
       }`);
     expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
       output: {
-        task: { id: 'tsk_1', input: { n: 2 }, metadata: { m: 1 }, output: { type: 'json' } },
+        task: { id: 'tsk_1', input: { n: 2 }, metadata: { m: 1 }, output: { type: 'json' }, lastError: null },
         rest: { taskId: 'tsk_1', agentId: 'agt_01ARZ3NDEKTSV4RRFFQ69G5FAV', attempt: 3, workspace },
         cwd: workspace,
         aborted: false,

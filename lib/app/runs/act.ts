@@ -8,9 +8,11 @@ import { type Definition, type Step, stepOf } from '../../domain/workflow.ts';
 import { createAgent, terminateAgent } from '../agents.ts';
 import type { Cause } from '../commit.ts';
 import type { Deps } from '../deps.ts';
+import type { Import } from '../ports.ts';
 import { cancelTask, submitTask } from '../tasks.ts';
 import type { RunValues } from './bindings.ts';
 import { agentSeedOf, childIdOf, itemIdentity, seedOf, taskIdOf } from './identity.ts';
+import { importsOf } from './imports.ts';
 import { failureOf } from './plan.ts';
 import { endChild, startChild } from './start.ts';
 import { ItemReader, inParallel } from './values.ts';
@@ -26,6 +28,7 @@ export class RunActor {
   private readonly values: RunValues;
   private readonly by: Cause;
   private readonly readers = new Map<string, ItemReader>();
+  private readonly imports = new Map<string, Promise<Import[] | undefined>>();
 
   /** @param run as it was committed */
   constructor(deps: Deps, run: Run, definition: Definition, values: RunValues, by: Cause) {
@@ -131,8 +134,20 @@ export class RunActor {
       onBusy: 'enqueue' as const,
       metadata: {},
       parent,
+      exports: step.exports,
+      imports: await this.importsFor(step),
     };
     await submitTask(this.deps, tenant, agentId, seedOf(this.run, step.id, startedMs, item), command, this.by);
+  }
+
+  /** The same for all items of a step. */
+  private importsFor(step: Step): Promise<Import[] | undefined> {
+    let imports = this.imports.get(step.id);
+    if (!imports) {
+      imports = importsOf(this.deps, this.run, this.definition, step);
+      this.imports.set(step.id, imports);
+    }
+    return imports;
   }
 
   private async end(stepId: string, item: number | undefined): Promise<undefined> {

@@ -1,10 +1,9 @@
-import { isDone, isMapped, isSingle, type Run, type StepState, stateOf, type ValueRef } from '../../domain/run.ts';
-import { type Definition, stepOf } from '../../domain/workflow.ts';
+import { isDone, type Run, type StepState, stateOf, type ValueRef } from '../../domain/run.ts';
 import type { Deps } from '../deps.ts';
 import { getTask, maxInlineBytes } from '../tasks.ts';
 import { versionOf } from './commands.ts';
-import { childIdOf, itemIdentity, taskIdOf } from './identity.ts';
-import { ItemReader, readValue } from './values.ts';
+import { startedIds } from './started-ids.ts';
+import { readValue } from './values.ts';
 
 /** A value as it can be shown: itself, or the key of the object that it is in, or neither if there was no room for it. */
 export type Shown = { value: unknown } | { key: string } | undefined;
@@ -33,10 +32,12 @@ export async function pictureOf(deps: Deps, run: Run): Promise<RunPicture> {
   const { definition } = await versionOf(deps, run);
   const room = { bytes: shownBytes };
   const steps: Record<string, StepPicture> = {};
-  for (const { id } of definition.steps) {
-    const state = stateOf(run, id);
+  for (const step of definition.steps) {
+    const state = stateOf(run, step.id);
     const output = isDone(state) && state.output ? await shown(deps, run, state.output, room) : undefined;
-    steps[id] = { state, output, ...(await idsOf(deps, run, definition, id, state)) };
+    const ids = await startedIds(deps, run, step, idsShown);
+    const isOfRuns = step.workflow !== undefined;
+    steps[step.id] = { state, output, taskIds: isOfRuns ? [] : ids, runIds: isOfRuns ? ids : [] };
   }
   return {
     run,
@@ -60,29 +61,4 @@ async function shown(deps: Deps, run: Run, ref: ValueRef, room: { bytes: number 
   room.bytes -= Buffer.byteLength(JSON.stringify(value) ?? '');
   if (room.bytes >= 0) return { value };
   return 'key' in ref ? { key: ref.key } : undefined;
-}
-
-/** A rerun shows the ids of what it took over too. */
-async function idsOf(
-  deps: Deps,
-  run: Run,
-  definition: Definition,
-  stepId: string,
-  state: StepState,
-): Promise<{ taskIds: string[]; runIds: string[] }> {
-  const step = stepOf(definition, stepId);
-  const isOfRuns = step.workflow !== undefined;
-  const sorted = (ids: string[]) => (isOfRuns ? { taskIds: [], runIds: ids } : { taskIds: ids, runIds: [] });
-  if (isSingle(state) || (isDone(state) && state.id !== undefined)) return sorted([state.id!]);
-  const items = isMapped(state) || isDone(state) ? state.items : undefined;
-  if (!items || !('startedMs' in state) || state.startedMs === undefined) return sorted([]);
-  const { startedMs } = state;
-  const started = isMapped(state) ? state.next : isDone(state) ? (state.counts?.started ?? 0) : 0;
-  const origin = isDone(state) && state.copiedFrom !== undefined ? { ...run, id: state.copiedFrom } : run;
-  const reader = new ItemReader(deps, items);
-  const ids = Array.from({ length: Math.min(started, idsShown) }, async (_, item) => {
-    if (isOfRuns) return childIdOf(origin, stepId, startedMs, item);
-    return taskIdOf(origin, stepId, startedMs, item, await itemIdentity(origin, step, startedMs, item, reader));
-  });
-  return sorted(await Promise.all(ids));
 }

@@ -113,6 +113,12 @@ export const claimedTask = z
     timeoutSeconds: z.number(),
     leaseSeconds: z.number(),
     metadata: z.record(z.string(), z.unknown()),
+    exports: z.array(z.string()).optional().describe('Patterns of the files to upload before it completes'),
+    imports: z
+      .array(z.object({ step: z.string(), url: z.string(), folder: z.string().nullable() }))
+      .optional()
+      .describe('Packs of files to bring into the workspace before it runs'),
+    lastError: z.object({ code: z.string(), message: z.string() }).nullable().describe('Of the attempt before'),
   })
   .meta({ id: 'ClaimedTask' });
 
@@ -163,6 +169,7 @@ export const completeBody = z
     place,
     output: z.unknown().optional(),
     outputRef: z.strictObject({ key, bytes }).optional(),
+    exportsRef: z.strictObject({ key, bytes }).optional(),
     lines: lines.default([]),
     usage: runtimeUsage,
     slots,
@@ -200,7 +207,9 @@ export const releaseBody = z
   .strictObject({ fence, place, reason: line(1, 1024), slots })
   .meta({ id: 'ReleaseRequest' });
 
-export const outputBody = z.strictObject({ fence, place, bytes }).meta({ id: 'OutputRequest' });
+export const outputBody = z
+  .strictObject({ fence, place, bytes, what: z.enum(['output', 'exports']).default('output') })
+  .meta({ id: 'OutputRequest' });
 export const outputAnswer = z.object({ key: z.string(), url: z.string() }).meta({ id: 'OutputAnswer' });
 
 export const workspaceBody = z

@@ -84,7 +84,7 @@ export class Fleet {
     await this.stack.aws.settled();
   }
 
-  private async call<Answer>(
+  async call<Answer>(
     method: string,
     path: string,
     body?: object,

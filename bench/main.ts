@@ -17,6 +17,7 @@ import { type BusyLoad, measureBusy, measureSparse, pollStreamLikeLambda, type T
 import { Meter } from './meter.ts';
 import { render } from './report.ts';
 import { Watcher } from './watcher.ts';
+import { measureWorkflows, type WorkflowFigures } from './workflows.ts';
 
 /** It takes about two minutes on two cores that nobody else uses. Beyond this something hangs. */
 const limitMs = 600_000;
@@ -37,6 +38,7 @@ export interface Figures {
   sparse: TaskShare;
   busy: BusyLoad[];
   extras: Extras;
+  workflows: WorkflowFigures;
 }
 
 async function measure(stack: StartedStack, scale: number): Promise<Omit<Figures, 'date' | 'machine' | 'seconds'>> {
@@ -63,6 +65,9 @@ async function measure(stack: StartedStack, scale: number): Promise<Omit<Figures
   const extras = await steps.run('Counting saves, heartbeats, waits, wakes', () =>
     measureExtras({ stack, fleet, meter, watcher, agentId, scale }),
   );
+  const workflows = await steps.run('Running workflows', () =>
+    measureWorkflows({ stack, fleet, meter, watcher, agentId, scale }),
+  );
   const busy: BusyLoad[] = [];
   for (const agents of fleetSizes) {
     const tasks = samples(Math.max(150, agents * tasksPerAgent));
@@ -70,7 +75,7 @@ async function measure(stack: StartedStack, scale: number): Promise<Omit<Figures
     busy.push(await steps.run(`Starting and loading ${agents} agent${agents === 1 ? '' : 's'}`, step));
   }
   stopPolling();
-  return { latency, sparse, busy, extras };
+  return { latency, sparse, busy, extras, workflows };
 }
 
 async function main(): Promise<void> {

@@ -5,7 +5,7 @@ import { prices } from './prices.ts';
 import { median } from './statistics.ts';
 import { perMillion, type Spread, type Summary, summaryOf } from './summary.ts';
 import { number, table } from './table.ts';
-import { type ActorUsage, type Requests, type Usage, withDurationsOf } from './usage.ts';
+import { type ActorUsage, type Requests, requestCount, type Usage, withDurationsOf } from './usage.ts';
 
 /** The report as text, and what it says as data. */
 export function render(figures: Figures): { text: string; summary: Summary } {
@@ -18,6 +18,7 @@ export function render(figures: Figures): { text: string; summary: Summary } {
     bill(figures, summary),
     requests(figures),
     apart(figures),
+    workflows(figures, summary),
   ];
   return { text: sections.join('\n\n'), summary };
 }
@@ -177,6 +178,26 @@ function apart({ sparse, extras }: Figures): string {
     'Apart from the tasks, in dollars',
     table([['', '$', ''], ...rows]),
     '  The polling of the queues by Lambda is constant: see "What it costs idle" in the README.',
+  ].join('\n');
+}
+
+/** What a step of a run takes and costs, with its task and without it. */
+function workflows({ workflows, sparse }: Figures, { milliseconds }: Summary): string {
+  const { stepOverhead, chainStep, map } = workflows;
+  const cost = (share: TaskShare) => totalOf(perMillion(share));
+  const p50 = median(stepOverhead);
+  const row = (name: string, share: TaskShare) => [name, number(requestCount(share.usage), 1), dollars(cost(share))];
+  return [
+    'Workflows',
+    table([
+      ['', 'requests', '$ per million'],
+      row('a step of a chain, with its task', chainStep),
+      row(`an item of a map over ${map.items}, with its task`, map),
+      row('a sparse task alone', sparse),
+    ]),
+    `  Task ended → next step's task queued: ${p50.toFixed(0)} ms (median of ${stepOverhead.length}), ${(p50 / milliseconds.putItem.p50).toFixed(1)} × PutItem; on AWS up to`,
+    '  250 ms more until Lambda polls the stream.',
+    `  A map over ${map.items} items, 20 at a time on one agent: ${map.seconds.toFixed(1)} s, ${(map.items / map.seconds).toFixed(1)} items/s.`,
   ].join('\n');
 }
 

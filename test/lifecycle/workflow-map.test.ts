@@ -34,7 +34,7 @@ async function mapped(items: number, step: Record<string, unknown>): Promise<Rec
   return requests;
 }
 
-test('a map over 1,000 items with a limit of 20 has never more than 20 under way', async () => {
+test('a map over 1,000 items with a limit of 20 has never more than 20 under way, and linear work', async () => {
   const waiting = new Set<string>();
   let most = 0;
   stack.meanwhile = ({ function: name, request }) => {
@@ -45,9 +45,31 @@ test('a map over 1,000 items with a limit of 20 has never more than 20 under way
     most = Math.max(most, waiting.size);
     return undefined;
   };
-  await mapped(1000, { maxConcurrency: 20 });
+  const many = await mapped(1000, { maxConcurrency: 20 });
   expect(most).toBe(20);
-}, 120_000);
+  stack.meanwhile = undefined;
+  const few = await mapped(250, { maxConcurrency: 20 });
+  // The work for an item does not grow with their number.
+  for (const name of ['dispatch', 'record']) expect(many[name]! / 1000).toBeLessThan((few[name]! / 250) * 1.1);
+}, 240_000);
+
+test('what nobody tells a run it finds out by itself', async () => {
+  const lose = stack.aws.faults.add(({ operation, principal, service }) =>
+    service === 'dynamodb' && operation === 'PutItem' && principal?.includes('/record')
+      ? { kind: 'error', code: 'ValidationException', status: 400 }
+      : undefined,
+  );
+  await client.putWorkflow('lost', [
+    { id: 'one', agent, input: 'a' },
+    { id: 'each', agent, needs: ['one'], forEach: ['x', 'y'] },
+  ]);
+  const run = await client.startRun('lost');
+  const ended = await client.runEnded(run.id, 600);
+  expect(ended).toMatchObject({ status: 'succeeded', output: ['x', 'y'] });
+  const { startedAt, finishedAt } = ended.steps.one!;
+  expect(Date.parse(finishedAt!) - Date.parse(startedAt!)).toBeGreaterThanOrEqual(30_000);
+  lose();
+});
 
 test('items are done in their order', async () => {
   const order: unknown[] = [];

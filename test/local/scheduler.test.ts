@@ -73,6 +73,17 @@ describe('a schedule', () => {
     expect(times()).toEqual([7200, 10_800, 14_400]);
   });
 
+  it('refuses a start that is older than five minutes, but for one-time schedules', async () => {
+    const { clock, create } = setUp();
+    const ago = (seconds: number) => ({ StartDate: new Date(clock.now() - seconds * 1000) });
+    await expect(create('rate(5 minutes)', ago(301))).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: 'The StartDate you specify cannot be earlier than 5 minutes ago.',
+    });
+    await create('rate(5 minutes)', ago(300));
+    await create('at(2027-01-04T09:00:00)', { Name: 'once', ...ago(9999) });
+  });
+
   it('fires once and deletes itself when it is told to', async () => {
     const { create, get, pass, times } = setUp();
     await create('at(2027-01-04T08:00:30)', { ActionAfterCompletion: 'DELETE' });

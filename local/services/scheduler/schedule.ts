@@ -145,6 +145,18 @@ function readWindow(value: unknown): ScheduleSettings['FlexibleTimeWindow'] {
   );
 }
 
+/** How old the start of a schedule may be when it is made or changed. */
+const oldestStartSeconds = 300;
+
+/** EventBridge Scheduler ignores the start of a one-time schedule. @throws AwsError `ValidationException` */
+export function checkStart(
+  { ScheduleExpression: expression, StartDate: start }: ScheduleSettings,
+  nowMs: number,
+): void {
+  if (start === undefined || expression.startsWith('at(') || start * 1000 >= nowMs - oldestStartSeconds * 1000) return;
+  throw invalid('The StartDate you specify cannot be earlier than 5 minutes ago.');
+}
+
 /** The first occurrence after `afterMs`, within start and end date. */
 export function nextOccurrence({ settings, anchorMs }: StoredSchedule, afterMs: number): number | undefined {
   const { ScheduleExpression: expression, ScheduleExpressionTimezone: timezone } = settings;

@@ -4,7 +4,7 @@ import { AwsError, notEmulated, refuseUnknownParameters } from '../../errors.ts'
 import type { CallContext, Environment, WireRequest, WireResponse, WireService } from '../../service.ts';
 import type { StoredMap } from '../../store.ts';
 import { deliver, noRouter, type TargetRouter } from '../events/target-router.ts';
-import { type Input, invalid, nextOccurrence, readSettings, type StoredSchedule } from './schedule.ts';
+import { checkStart, type Input, invalid, nextOccurrence, readSettings, type StoredSchedule } from './schedule.ts';
 
 interface StoredGroup {
   name: string;
@@ -117,6 +117,7 @@ export class SchedulerService implements WireService {
     const group = String(input.GroupName ?? 'default');
     this.group(group);
     const settings = readSettings('CreateSchedule', input);
+    checkStart(settings, this.environment.clock.now());
     const clientToken = input.ClientToken === undefined ? undefined : String(input.ClientToken);
     const existing = this.schedules.get(`${group}/${name}`);
     if (existing) {
@@ -147,6 +148,7 @@ export class SchedulerService implements WireService {
     const schedule = this.find(name, input.GroupName);
     const settings = readSettings('UpdateSchedule', input);
     const now = this.environment.clock.now();
+    checkStart(settings, now);
     const same =
       settings.ScheduleExpression === schedule.settings.ScheduleExpression &&
       settings.StartDate === schedule.settings.StartDate;

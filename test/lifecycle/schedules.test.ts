@@ -49,6 +49,18 @@ test('a rate fires from its creation on, and each fire tells what became of it',
   await schedules.remove('steady');
 });
 
+test('the next five times are right over the change of the clocks, also of a paused schedule', async () => {
+  const put = await schedules.put('spring', {
+    ...everyMinute({ expression: 'cron(0 9 ? * FRI-MON *)', timezone: 'Europe/Berlin', enabled: false }),
+    startAt: '2027-03-26T00:00:00+01:00',
+  });
+  expect(put).toMatchObject({
+    status: 'paused',
+    nextFires: ['03-26T08', '03-27T08', '03-28T07', '03-29T07', '04-02T07'].map((hour) => `2027-${hour}:00:00.000Z`),
+  });
+  await schedules.remove('spring');
+});
+
 test('a one-time schedule fires once, is gone from EventBridge Scheduler, and stays readable', async () => {
   const at = inSeconds(90);
   await schedules.put('once', everyMinute({ expression: `at(${local(at)})` }), 201);
@@ -229,6 +241,23 @@ test('a schedule whose agent is gone says so, and pauses', async () => {
   });
   expect(await schedules.outcomes('orphaned')).toEqual(['failed']);
   await schedules.remove('orphaned');
+});
+
+test('what a schedule can not be is refused, each problem by its field', async () => {
+  const refused = async (differs: Record<string, unknown>) => {
+    const { status, body } = await stack.request('PUT', '/v1/schedules/bad', everyMinute(differs));
+    expect(status).toBe(422);
+    return (body as { issues: { path: string; message: string }[] }).issues.map(({ path }) => path);
+  };
+  expect(await refused({ expression: 'every day', timezone: 'Mars' })).toEqual(['expression', 'timezone']);
+  expect(await refused({ expression: 'at(2020-01-01T00:00:00)' })).toEqual(['expression']);
+  expect(await refused({ expression: 'at(2030-01-01T00:00:00)', endAt: '2031-01-01T00:00:00Z' })).toEqual(['endAt']);
+  expect(await refused({ target: { agentId } })).toEqual(['target.task']);
+  expect(await refused({ target: { agentId, template: 'echo', task: { input: 'x' } } })).toEqual(['target']);
+  expect(await refused({ target: { template: 'nothing', task: { input: 'x' } } })).toEqual(['target.template']);
+  expect(await refused({ target: { agentId, task: { input: '{% $run.input %}' } } })).toEqual(['target.task.input']);
+  expect(await refused({ target: { agentId, task: { input: 'x'.repeat(20_000) } } })).toEqual(['target']);
+  expect(await refused({ catchupWindowSeconds: 1, overlap: 'maybe' })).toEqual(['overlap', 'catchupWindowSeconds']);
 });
 
 test('a trigger that is repeated with its key fires once', async () => {

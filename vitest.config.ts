@@ -7,8 +7,8 @@ process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.rouse', 'compile-
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // They need a deployed stack: npm run test:localstack.
-    exclude: [...configDefaults.exclude, 'test/deployed/**'],
+    // npm run test:localstack and npm run test:grants run them.
+    exclude: [...configDefaults.exclude, 'test/deployed/**', 'test/grants/**'],
     globalSetup: ['test/support/synth.ts'],
     reporters: ['default', 'test/support/backend-report.ts'],
     testTimeout: 30_000,

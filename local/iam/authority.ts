@@ -169,6 +169,13 @@ export class Authority {
     return this.grants(roleName).filter(({ uses }) => uses === 0);
   }
 
+  /** Sids of the statements that have decided so far, in policies of roles and resources and in trust policies. */
+  usedStatements(): Set<string> {
+    const roles = [...this.roles.values()].flatMap(({ identity, trust }) => [identity, trust]);
+    const grants = [...roles, ...this.resourcePolicies.values()].flatMap((set) => set.grants);
+    return new Set(grants.flatMap(({ sid, uses }) => (sid !== undefined && uses > 0 ? [sid] : [])));
+  }
+
   private refused(service: string, principal: Principal, access: Access, decision: Decision): AwsError {
     const error = refusal(service, principal, access, decision);
     if (this.refusals.length < maxRefusals) this.refusals.push(error.message);

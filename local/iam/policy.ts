@@ -22,6 +22,8 @@ export interface Access {
 export class Grant {
   /** Name of the role or resource whose policy contains it. */
   readonly owner: string;
+  /** Of its statement. */
+  readonly sid: string | undefined;
   readonly effect: 'Allow' | 'Deny';
   readonly action: Pattern;
   readonly resource: Pattern;
@@ -30,8 +32,9 @@ export class Grant {
   /** How often it has decided. */
   uses = 0;
 
-  constructor(parts: Pick<Grant, 'owner' | 'effect' | 'action' | 'resource' | 'conditions' | 'principals'>) {
+  constructor(parts: Pick<Grant, 'owner' | 'sid' | 'effect' | 'action' | 'resource' | 'conditions' | 'principals'>) {
     this.owner = parts.owner;
+    this.sid = parts.sid;
     this.effect = parts.effect;
     this.action = parts.action;
     this.resource = parts.resource;
@@ -66,13 +69,14 @@ function statementGrants(owner: string, value: unknown, needs: 'Resource' | 'Pri
   const statement = value as Record<string, unknown>;
   for (const name of Object.keys(statement))
     if (!known.has(name)) throw new Error(`the embedded AWS does not know ${name} in a policy (of ${owner}).`);
-  const { Effect: effect, Action, Resource, Principal, Condition: conditions } = statement;
+  const { Sid, Effect: effect, Action, Resource, Principal, Condition: conditions } = statement;
   if (effect !== 'Allow' && effect !== 'Deny')
     throw new Error(`Effect in a policy of ${owner} must be Allow or Deny, received ${String(effect)}.`);
   if (Action === undefined || statement[needs] === undefined)
     throw new Error(`a statement in a policy of ${owner} needs Action and ${needs}: ${JSON.stringify(statement)}`);
   const shared = {
     owner,
+    sid: Sid === undefined ? undefined : String(Sid),
     effect,
     conditions: compileConditions(conditions),
     principals: Principal === undefined ? undefined : principalsOf(Principal),

@@ -5,7 +5,7 @@ import { readTarget } from '../deployed/target.ts';
 const backends: readonly (readonly [backend: string, pattern: RegExp])[] = [
   ['embedded AWS with real processes', /^test\/(e2e\/|local\/(start|ecs-process)\.)/],
   ['real shim processes', /^test\/agent\//],
-  ['embedded AWS in process', /^test\/(lifecycle|aws|local|app|simulation|contract)\//],
+  ['embedded AWS in process', /^test\/(lifecycle|grants|aws|local|app|simulation|contract)\//],
   ['deployed stack', /^test\/deployed\//],
 ];
 

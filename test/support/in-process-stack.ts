@@ -21,7 +21,7 @@ import * as trigger from '../../lambdas/trigger.ts';
 import * as wait from '../../lambdas/wait.ts';
 import { ManualClock } from '../../local/clock.ts';
 import { localAdministrator } from '../../local/credentials.ts';
-import { readAssembly } from '../../local/deploy/assembly.ts';
+import type { CloudAssembly } from '../../local/deploy/assembly.ts';
 import { EmbeddedAws, type EmbeddedAwsOptions } from '../../local/embedded-aws.ts';
 import type { WireRequest, WireResponse } from '../../local/service.ts';
 import type { FunctionDefinition } from '../../local/services/lambda/function.ts';
@@ -93,8 +93,8 @@ export class InProcessStack {
   private readonly env: Record<string, string>;
   private readonly skewMs: (functionName: string) => number;
 
-  /** @param assembly folder of the synthesized cloud assembly */
-  static async start(assembly: string, options: StackOptions = {}): Promise<InProcessStack> {
+  /** @param assembly the synthesized cloud assembly, or its folder */
+  static async start(assembly: string | CloudAssembly, options: StackOptions = {}): Promise<InProcessStack> {
     const clock = new ManualClock();
     let stack: InProcessStack | undefined;
     const fleet = new SimulatedFleet(() => stack!);
@@ -106,7 +106,7 @@ export class InProcessStack {
       ...(options.taskDelays ? { taskDelays: options.taskDelays } : {}),
     });
     stack = new InProcessStack(aws, clock, fleet, options);
-    await aws.deploy(readAssembly(assembly));
+    await aws.deploy(assembly);
     await stack.sweep();
     stack.key = aws.ssm.value('/rouse/admin-key') ?? '';
     return stack;
@@ -138,6 +138,8 @@ export class InProcessStack {
     await this.aws.settled();
     for (let second = 0; second <= limitSeconds; second++) {
       if (await isDone()) return second;
+      // What waits for what was refused would wait in vain.
+      this.throwIfRefused();
       await this.advance(1);
     }
     throw new Error(`${what} did not happen within ${limitSeconds} s.`);
@@ -230,6 +232,10 @@ export class InProcessStack {
   /** @throws Error when IAM refused a call: whoever made it may have swallowed the error. */
   async close(): Promise<void> {
     await this.aws.close();
+    this.throwIfRefused();
+  }
+
+  private throwIfRefused(): void {
     const [refusal] = this.aws.iam.refusals;
     if (refusal) throw new Error(`A grant is missing: ${refusal}`);
   }

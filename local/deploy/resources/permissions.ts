@@ -62,6 +62,7 @@ const permission: ResourceType = {
     const source = request.text('SourceArn');
     const account = request.text('SourceAccount');
     target.iam.permit(name.startsWith('arn:') ? name : request.arn('lambda', `function:${name}`), {
+      Sid: request.logicalId,
       Effect: 'Allow',
       Action: request.required('Action'),
       Principal: { Service: request.required('Principal') },

@@ -12,6 +12,8 @@ export interface Extras {
   savingTask: TaskShare;
   /** With the task that woke the agent. */
   wakeCycle: { usage: Usage; logBytes: number; submitToStarted: number[] };
+  /** Milliseconds from a submit to the start of the task, by the agents of a template with a warm pool. */
+  wakeFromPool: number[];
   heartbeat: Usage;
   /** A reader that waits a second longer. */
   waitedSecond: Usage;
@@ -47,6 +49,7 @@ export async function measureExtras(bench: Bench): Promise<Extras> {
     sweep: await measureSweep(bench),
     ...(await measureWaiting(bench)),
     wakeCycle: await measureWaking(bench),
+    wakeFromPool: await measureWakingFromPool(bench),
   };
 }
 
@@ -156,4 +159,26 @@ async function measureWaking({ fleet, meter, watcher, scale }: Bench): Promise<E
   const { usage, logBytes } = await end();
   const share = shareOf(without(usage, 'sweep', listening), () => cycles);
   return { usage: share, logBytes: logBytes / cycles, submitToStarted };
+}
+
+/** The same wake with a standby ready. A new agent each time, whose end leaves the pool as it was. */
+async function measureWakingFromPool({ fleet, scale }: Bench): Promise<number[]> {
+  const name = 'benchmark-pooled';
+  await fleet.putTemplate(name, { ...warmTemplate, warmPool: 1 });
+  const isReady = async () =>
+    (await fleet.get<{ pool?: { ready: number } }>(`/v1/templates/${name}`)).pool?.ready === 1;
+  const submitToStarted: number[] = [];
+  for (let cycle = 0; cycle <= Math.ceil(4 * scale); cycle++) {
+    while (!(await isReady())) await fleet.quiet(100);
+    // It has loaded what it will need.
+    await fleet.quiet(1000);
+    const agentId = await fleet.createAgent(name);
+    const { submittedMs, startedMs } = await fleet.run(agentId);
+    // The first one warms up the functions.
+    if (cycle > 0) submitToStarted.push(startedMs - submittedMs);
+    await fleet.remove(agentId);
+  }
+  await fleet.putTemplate(name, { ...warmTemplate, warmPool: 0 });
+  await fleet.quiet(1000);
+  return submitToStarted;
 }

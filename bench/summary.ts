@@ -21,7 +21,13 @@ export interface Aim {
 /** What the figures come to. Dollars are for a million tasks. */
 export interface Summary {
   aims: Aim[];
-  milliseconds: { putItem: Spread; submitToStarted: Spread; submitToFinished: Spread; wakeToStarted: Spread };
+  milliseconds: {
+    putItem: Spread;
+    submitToStarted: Spread;
+    submitToFinished: Spread;
+    wakeToStarted: Spread;
+    wakeFromPoolToStarted: Spread;
+  };
   /** Of the medians. */
   timesPutItem: { submitToStarted: number; submitToFinished: number };
   callsToStarted: number;
@@ -52,6 +58,7 @@ export function summaryOf(figures: Figures): Summary {
       submitToStarted,
       submitToFinished,
       wakeToStarted: spread(extras.wakeCycle.submitToStarted),
+      wakeFromPoolToStarted: spread(extras.wakeFromPool),
     },
     timesPutItem: {
       submitToStarted: submitToStarted.p50 / putItem.p50,

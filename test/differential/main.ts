@@ -3,14 +3,14 @@
  *
  *     npm run test:differential -- [--operations 20000] [--seed 1] [--lanes 4]
  *
- * The operations come in sequences of 100 on fresh tables. The first difference ends the run with the seed of its
+ * The operations come in sequences of 100 on fresh tables, after which the tables' streams are compared, too. The first difference ends the run with the seed of its
  * sequence (`--seed N --operations 100` runs it alone) and the shortest sequence that shows it.
  */
 import { inspect, parseArgs } from 'node:util';
 import { Draw } from './draw.ts';
 import { EmbeddedBackend, LocalBackend } from './dynamodb/backends.ts';
 import { Comparison, type Difference } from './dynamodb/comparison.ts';
-import { operationOf } from './dynamodb/operations.ts';
+import { sequenceOf } from './dynamodb/operations.ts';
 import { startDynamoDbLocal } from './dynamodb-local/server.ts';
 
 const sequenceLength = 100;
@@ -52,7 +52,7 @@ async function run(endpoint: string): Promise<Found | undefined> {
     while (next < sequences && !found) {
       const sequenceSeed = seed + next++;
       const draw = new Draw(sequenceSeed);
-      const difference = await comparison.difference(Array.from({ length: sequenceLength }, () => operationOf(draw)));
+      const difference = await comparison.difference(sequenceOf(draw, sequenceLength));
       if (!difference || found) continue;
       found = { seed: sequenceSeed, difference };
       found.difference = await comparison.shortened(difference);

@@ -1,5 +1,6 @@
 /** What an endpoint answers to an operation, in a form that can be compared. */
 import * as sdk from '@aws-sdk/client-dynamodb';
+import type { Side, StreamRecord } from './backends.ts';
 import type { Operation } from './operations.ts';
 import { tables } from './tables.ts';
 import { meaningOf } from './wordings.ts';
@@ -18,8 +19,9 @@ type Command = ConstructorParameters<typeof sdk.PutItemCommand>[0];
 const commands = sdk as unknown as Record<string, new (input: unknown) => sdk.PutItemCommand>;
 const maxPages = 60;
 
-export async function answerOf(client: sdk.DynamoDBClient, operation: Operation): Promise<Answer> {
+export async function answerOf({ client, changes }: Side, operation: Operation): Promise<Answer> {
   try {
+    if (operation.name === 'ReadStream') return { output: changesOf(await changes(String(operation.input.TableName))) };
     const output = operation.everyPage ? await everyPage(client, operation) : await send(client, operation);
     return { output: comparable(output) };
   } catch (error) {
@@ -29,6 +31,14 @@ export async function answerOf(client: sdk.DynamoDBClient, operation: Operation)
     const parts = { name, message: error.message, Item, CancellationReasons };
     return { error: comparable(JSON.parse(JSON.stringify(parts, bytesAsText))) as Refusal };
   }
+}
+
+/** What happened to each item, in its order: among items there is none. */
+function changesOf(records: StreamRecord[]): unknown {
+  const byKey = Map.groupBy(records, ({ dynamodb }) => sortedText(dynamodb?.Keys));
+  const told = ({ eventName, dynamodb }: StreamRecord) =>
+    comparable({ eventName, OldImage: dynamodb?.OldImage ?? null, NewImage: dynamodb?.NewImage ?? null });
+  return Object.fromEntries([...byKey].sort().map(([key, changes]) => [key, changes.map(told)]));
 }
 
 async function send(client: sdk.DynamoDBClient, { name, input }: Operation): Promise<Record<string, unknown>> {

@@ -8,12 +8,18 @@ import { Wording } from './wording.ts';
 
 export type Input = Record<string, unknown>;
 
-/** One step of a sequence. */
+/** One step of a sequence: an operation of the API, or `ReadStream` for all records of a table's stream. */
 export interface Operation {
   name: string;
   input: Input;
   /** Follow `LastEvaluatedKey` to the last page. */
   everyPage?: boolean;
+}
+
+/** A sequence of operations, at whose end the streams are read. */
+export function sequenceOf(draw: Draw, length: number): Operation[] {
+  const operations = Array.from({ length }, () => operationOf(draw));
+  return [...operations, ...tables.map(({ name }) => ({ name: 'ReadStream', input: { TableName: name } }))];
 }
 
 export function operationOf(draw: Draw): Operation {

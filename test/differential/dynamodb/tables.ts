@@ -58,6 +58,7 @@ export function createTableInput(table: Table): CreateTableCommandInput {
   return {
     TableName: table.name,
     BillingMode: 'PAY_PER_REQUEST',
+    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
     KeySchema: schema(table.keys),
     AttributeDefinitions: attributes.map(({ name, type }) => ({ AttributeName: name, AttributeType: type })),
     ...(table.indexes.length > 0 && {

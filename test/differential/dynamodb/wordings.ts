@@ -30,6 +30,7 @@ const wordings: readonly Wording[] = [
   // Names and lists that DynamoDB Local leaves out, gets wrong or shows in the order of a hash table.
   [/(Two document paths (?:overlap|conflict) with each other).*/, '$1'],
   [/(does not project(?: one or more filter attributes:)?) \[.*\]/, '$1'],
+  [/(valid types:) \{.*\}/, '$1'],
   [/(unused in expressions: keys:) \{.*\}/, '$1'],
   [/(lower bound operand): .*/s, '$1'],
   [/(is not defined; attribute (?:name|value)): .*/, '$1'],

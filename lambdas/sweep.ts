@@ -23,8 +23,8 @@ export function makeHandler(deps: FunctionDeps) {
       await ensureFleet(deps);
       isSetUp = true;
     }
-    const deadLetters = await redriveDeadLetters(deps);
-    const due = await sweepDue(deps, dueShards);
+    // What is overdue comes first, and nothing that fails beside it keeps it from being nudged.
+    const [due, deadLetters] = await Promise.allSettled([sweepDue(deps, dueShards), redriveDeadLetters(deps)]);
     // Listings cost more than a look at the table, and what they find has waited for minutes already.
     if (Math.floor(deps.now() / 60_000) % rarelyMinutes === 0) {
       const replayed = await replayFailedRecords(deps);
@@ -32,8 +32,10 @@ export function makeHandler(deps: FunctionDeps) {
       const differ = await walkAlarms(deps);
       if (differ > 0) deps.log.warn('schedules differ in EventBridge Scheduler', { differ });
     }
-    if (due > 0) deps.log.info('overdue agents nudged', { due });
-    return { due, deadLetters };
+    if (due.status === 'rejected') throw due.reason;
+    if (deadLetters.status === 'rejected') throw deadLetters.reason;
+    if (due.value > 0) deps.log.info('overdue agents nudged', { due: due.value });
+    return { due: due.value, deadLetters: deadLetters.value };
   };
 }
 

@@ -13,6 +13,22 @@ beforeEach(async () => {
 
 afterEach(() => stack.close());
 
+test('a dead letter that cannot be removed keeps nobody from being nudged', async () => {
+  const agent = await client.createAgent('echo');
+  const loseNudges = stack.aws.faults.addDelivery(({ target }) =>
+    target.endsWith('.fifo') ? { copies: 0 } : undefined,
+  );
+  const task = await client.submit(agent.id, 'x');
+  await stack.advance(30);
+  loseNudges();
+  const queueUrl = stack.functionNamed('sweep').environment.ROUSE_DEAD_LETTER_QUEUE_URLS!.split(',')[1]!;
+  stack.aws.sqs.sendInternal(`arn:aws:sqs:us-east-1:000000000000:${queueUrl.split('/').at(-1)}`, 'no letter of ours');
+  stack.aws.faults.add(({ operation }) =>
+    operation === 'DeleteMessage' ? { kind: 'error', code: 'InternalFailure', status: 500 } : undefined,
+  );
+  expect(await client.ended(task.id, 900)).toMatchObject({ status: 'succeeded' });
+});
+
 test('an agent whose messages fail too often is looked at again when the failures end', async () => {
   const agent = await client.createAgent('echo');
   const mend = stack.aws.faults.add(({ service, input }) =>

@@ -31,6 +31,8 @@ export interface LoopDependencies {
 const claimEveryMs = 30_000;
 /** With none it asks for orders only: rings can get lost, and heartbeats bring no stop. */
 const busyClaimEveryMs = 120_000;
+/** Between a claim and the next for what that one said is due. */
+const leastPauseMs = 100;
 /** Without an answer for so long, an idle shim gives up: its agent surely has another runtime by then. */
 const giveUpAfterMs = 10 * 60_000;
 /** How long tasks may go on when the runtime's lifetime is over. */
@@ -139,7 +141,9 @@ export class Loop {
     const every = this.#open() && this.#slots.free() > 0 ? claimEveryMs : busyClaimEveryMs;
     const due =
       this.#open() && this.#slots.free() > 0 ? (this.#nextDueAt ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-    return Math.max(this.#claimNotBefore, this.#rung ? 0 : Math.min(this.#claimedAt + every, due));
+    // The function's clock may be behind: what is due by this one may not be by that.
+    const paced = Math.max(due, this.#claimedAt + leastPauseMs);
+    return Math.max(this.#claimNotBefore, this.#rung ? 0 : Math.min(this.#claimedAt + every, paced));
   }
 
   /** The next moment at which the lifetime changes something. */

@@ -61,6 +61,8 @@ export type Crash = (call: FunctionCall) => 'before' | 'after' | undefined;
 
 export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays'> {
   seed?: string;
+  /** @default a clock of its own */
+  clock?: ManualClock;
   /** Variables that every function gets instead of the template's. */
   env?: Record<string, string>;
   /** How far a function's clock is ahead of AWS's. @default 0 */
@@ -95,7 +97,7 @@ export class InProcessStack {
 
   /** @param assembly the synthesized cloud assembly, or its folder */
   static async start(assembly: string | CloudAssembly, options: StackOptions = {}): Promise<InProcessStack> {
-    const clock = new ManualClock();
+    const clock = options.clock ?? new ManualClock();
     let stack: InProcessStack | undefined;
     const fleet = new SimulatedFleet(() => stack!);
     const aws = await EmbeddedAws.create({

@@ -5,8 +5,12 @@ import { type Program, SimulatedShim } from './simulated-shim.ts';
 
 /** All containers that the stack's ECS has started. */
 export class SimulatedFleet {
-  /** Newest last; dead ones too. */
+  /** Newest last; dead ones too, unless {@link forgetsDead}. */
   readonly shims: SimulatedShim[] = [];
+  /** Containers that run, by their runtimes. */
+  readonly byRuntime = new Map<string, SimulatedShim>();
+  /** A long simulation has too many to keep them. */
+  forgetsDead = false;
   /** What every program does, unless a test says otherwise. */
   program: Program = (task) => task.input;
   /** Called when a container starts; false leaves it silent for ever. */
@@ -25,13 +29,15 @@ export class SimulatedFleet {
 
   run(task: TaskRun, container: ContainerRun): RunningContainer {
     const shim = new SimulatedShim(this.stack(), this, task, container);
-    this.shims.push(shim);
+    if (!this.forgetsDead) this.shims.push(shim);
+    this.byRuntime.set(shim.runtimeId, shim);
+    void shim.exited.then(() => this.byRuntime.delete(shim.runtimeId));
     if (this.onStart(shim)) shim.start();
     return shim;
   }
 
   get living(): SimulatedShim[] {
-    return this.shims.filter((shim) => shim.alive);
+    return [...this.byRuntime.values()].filter((shim) => shim.alive);
   }
 
   get newest(): SimulatedShim {

@@ -44,6 +44,8 @@ type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: s
 
 /** How long tasks may go on when the runtime's lifetime is over. */
 const lifetimeGraceMs = 600_000;
+/** Between two claims for the same due time. */
+const leastPauseMs = 100;
 /** An idle shim claims this often, whatever its bell says. */
 const claimEveryMs = 30_000;
 
@@ -196,7 +198,8 @@ export class SimulatedShim implements RunningContainer {
     }
     for (const task of this.losesTasks ? [] : instructions.tasks) this.perform(task);
     if (instructions.nextDueAt) {
-      const atMs = Date.parse(instructions.nextDueAt);
+      // The function's clock may be behind: what is due by this one may not be by that.
+      const atMs = Math.max(Date.parse(instructions.nextDueAt), this.now() + leastPauseMs);
       this.stack.clock.at(atMs, () => this.background(() => this.claim()));
     }
     if (!instructions.stop) return;

@@ -25,7 +25,7 @@ export class Crew {
     const outcome = await new Promise<Outcome>((resolve, reject) => {
       const { worker } = hand;
       const settle = (act: () => void) => {
-        worker.removeAllListeners();
+        worker.removeAllListeners('message').removeAllListeners('error');
         act();
       };
       worker.once('message', (found: Outcome) => settle(() => resolve(found)));

@@ -57,4 +57,9 @@ test('an agent that runs wild is stopped at a hundred', async () => {
   for (let i = 0; i <= 100; i++)
     statuses.push((await shim.call(`schedules/s${i}`, { ...soon, expression: 'rate(1 day)' }, 'PUT')).status);
   expect(statuses).toEqual([...Array(100).fill(201), 409]);
+  // One whose time is over makes room.
+  const at = new Date(stack.clock.now() + 2000).toISOString().slice(0, 19);
+  expect(await shim.call('schedules/s0', { ...soon, expression: `at(${at})` }, 'PUT')).toMatchObject({ status: 200 });
+  await stack.advance(5);
+  expect((await shim.call('schedules/more', soon, 'PUT')).status).toBe(201);
 });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { isRouseError } from '../../domain/errors.ts';
 import { newUlid } from '../../domain/id.ts';
-import { hasBuffer, type Schedule, timingOf } from '../../domain/schedule.ts';
-import { confirm, advance as decide, decisionsPerLook, type Sight } from '../../domain/schedule-advance.ts';
+import { hasBuffer, type RunningFire, type Schedule, timingOf } from '../../domain/schedule.ts';
+import { type Begun, confirm, advance as decide, decisionsPerLook, type Sight } from '../../domain/schedule-advance.ts';
 import { occurrences } from '../../domain/schedule-expression.ts';
 import type { Deps } from '../deps.ts';
 import { Conflict } from '../ports.ts';
@@ -21,10 +22,11 @@ const rounds = 8;
 export async function advance(deps: Deps, tenant: string, name: string, cause: string): Promise<Schedule | undefined> {
   let schedule = await deps.schedules.get(tenant, name);
   if (schedule) await settle(deps, schedule);
+  const delayed: Delayed = new Map();
   for (let round = 0; round < rounds && schedule; round++) {
     try {
-      const after: Schedule = await turn(deps, schedule, cause);
-      if (after === schedule) return schedule;
+      const after: Schedule = await turn(deps, schedule, delayed, cause);
+      if (after === schedule) break;
       schedule = after;
     } catch (error) {
       // Somebody else was faster; what is there now may want something else.
@@ -33,16 +35,20 @@ export async function advance(deps: Deps, tenant: string, name: string, cause: s
       if (schedule) await settle(deps, schedule);
     }
   }
+  for (const error of delayed.values()) if (!isRouseError(error)) throw error;
   return schedule;
 }
 
+/** Fires that could not start now, and why. The head is due in a minute for them. */
+type Delayed = Map<number, unknown>;
+
 /** One look and what follows from it. The same schedule when there was nothing to do. */
-async function turn(deps: Deps, schedule: Schedule, cause: string): Promise<Schedule> {
+async function turn(deps: Deps, schedule: Schedule, delayed: Delayed, cause: string): Promise<Schedule> {
   const by = bySchedule(schedule.id, cause);
-  const waiting = schedule.running.filter((fire) => !fire.begun);
+  const waiting = schedule.running.filter((fire) => !fire.begun && !delayed.has(fire.scheduledMs));
   if (waiting.length > 0) {
-    const begun = await Promise.all(waiting.map((fire) => begin(deps, schedule, fire, cause)));
-    return commitSchedule(deps, schedule, confirm(schedule, begun, deps.now()), by);
+    const begun = await beginAll(deps, schedule, waiting, delayed, cause);
+    if (begun.length > 0) return commitSchedule(deps, schedule, confirm(schedule, begun, deps.now()), by);
   }
   const sight = await look(deps, schedule);
   await clearAway(deps, schedule, sight.ended, cause);
@@ -51,6 +57,24 @@ async function turn(deps: Deps, schedule: Schedule, cause: string): Promise<Sche
   const after = isSame ? schedule : await commitSchedule(deps, schedule, decision, by);
   await stopReplaced(deps, after, cause);
   return after;
+}
+
+/** One that can't start now holds nothing else up: what has ended may be what it waits for. */
+async function beginAll(
+  deps: Deps,
+  schedule: Schedule,
+  fires: readonly RunningFire[],
+  delayed: Delayed,
+  cause: string,
+): Promise<Begun[]> {
+  const tries = await Promise.allSettled(fires.map((fire) => begin(deps, schedule, fire, cause)));
+  return tries.flatMap((attempt, i) => {
+    if (attempt.status === 'fulfilled') return attempt.value;
+    const { scheduledMs } = fires[i]!;
+    delayed.set(scheduledMs, attempt.reason);
+    deps.log.warn('fire could not start yet', { schedule: schedule.id, scheduledMs, error: attempt.reason });
+    return [];
+  });
 }
 
 async function look(deps: Deps, schedule: Schedule): Promise<Sight> {

@@ -31,8 +31,13 @@ export async function putOwnSchedule(
   await enrolledAgent(deps, me);
   const full = fullName(me.agentId, name);
   const others = (await ownSchedules(deps, me)).filter(({ id }) => id !== full);
-  if (others.length >= maxOwned)
-    throw new RouseError('conflict', `The agent has ${maxOwned} schedules, the most that it may make. Delete some.`);
+  if (others.length >= maxOwned) {
+    // Those whose time is over make room.
+    const completed = others.filter(({ status }) => status === 'completed');
+    if (completed.length === 0)
+      throw new RouseError('conflict', `The agent has ${maxOwned} schedules, the most that it may make. Delete some.`);
+    for (const { id } of completed) await deleteSchedule(deps, me.tenant, id, by);
+  }
   // Before the schedule itself: what an agent has made is always found.
   await deps.schedules.addOwned(me.tenant, me.agentId, full);
   return putSchedule(deps, me.tenant, full, seed, { ...command, ownerAgentId: me.agentId }, by);

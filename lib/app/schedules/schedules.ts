@@ -75,8 +75,9 @@ export function resumeSchedule(deps: Deps, tenant: string, name: string, note: s
 }
 
 /** What it has started goes on; a fresh agent is still terminated when its task has ended. */
-export function deleteSchedule(deps: Deps, tenant: string, name: string, by: Cause) {
-  return thenLook(deps, tenant, name, by, (schedule) => remove(schedule, deps.now()));
+export async function deleteSchedule(deps: Deps, tenant: string, name: string, by: Cause): Promise<void> {
+  const { ownerAgentId } = await thenLook(deps, tenant, name, by, (schedule) => remove(schedule, deps.now()));
+  if (ownerAgentId !== undefined) await deps.schedules.removeOwned(tenant, ownerAgentId, name);
 }
 
 /** Fires now. The same seed fires once. @returns the fire as it was decided */

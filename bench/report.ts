@@ -197,8 +197,8 @@ function workflows({ workflows, sparse }: Figures, { milliseconds }: Summary): s
       row(`an item of a map over ${map.items}, with its task`, map),
       row('a sparse task alone', sparse),
     ]),
-    `  Task ended → next step's task queued: ${p50.toFixed(0)} ms (median of ${stepOverhead.length}), ${(p50 / milliseconds.putItem.p50).toFixed(1)} × PutItem; on AWS up to`,
-    '  250 ms more until Lambda polls the stream.',
+    `  Task ended → next step's task queued: ${p50.toFixed(0)} ms (median of ${stepOverhead.length}), ${(p50 / milliseconds.putItem.p50).toFixed(1)} × PutItem. Up to`,
+    '  250 ms of it is the wait until Lambda polls the stream, as on AWS.',
     `  A map over ${map.items} items, 20 at a time on one agent: ${map.seconds.toFixed(1)} s, ${(map.items / map.seconds).toFixed(1)} items/s.`,
   ].join('\n');
 }

@@ -92,8 +92,11 @@ describe('a path', () => {
   });
 
   test('that is documented but not built is a 422', async () => {
-    expect(await refused('GET', '/v1/schedules/nightly')).toMatchObject({ status: 422, code: 'not_supported' });
-    expect(await refused('POST', '/v1/workflows/build/runs', {})).toMatchObject({ status: 422, code: 'not_supported' });
+    expect(await refused('GET', '/v1/usage')).toMatchObject({ status: 422, code: 'not_supported' });
+    expect(await refused('POST', '/v1/channels/news/messages', {})).toMatchObject({
+      status: 422,
+      code: 'not_supported',
+    });
   });
 
   test.each([

@@ -230,6 +230,32 @@ test('a fire whose input can not be made fails with the expression, and the next
   await schedules.remove('wrong');
 });
 
+test('a fire that can not start yet holds nothing else up, and starts when it can', async () => {
+  let finish = () => {};
+  stack.fleet.program = () => new Promise((resolve) => (finish = () => resolve('done')));
+  await schedules.put('held-up', everyMinute({ overlap: 'allow_all' }));
+  await stack.advance(65);
+  const undo = stack.aws.faults.add(({ service, operation, input, principal }) =>
+    service === 'dynamodb' &&
+    operation === 'PutItem' &&
+    principal?.includes('/dispatch') &&
+    JSON.stringify(input).includes('"task#')
+      ? { kind: 'error', code: 'ProvisionedThroughputExceededException', status: 400 }
+      : undefined,
+  );
+  await stack.advance(60);
+  finish();
+  await schedules.untilEnded('held-up', 1, 240);
+  undo();
+  const second = async () => (await schedules.fires('held-up'))[1]!;
+  await stack.until(
+    async () => (await stack.request('GET', `/v1/tasks/${(await second()).taskId}`)).status === 200,
+    240,
+    'its start',
+  );
+  await schedules.remove('held-up');
+});
+
 test('a schedule whose agent is gone says so, and pauses', async () => {
   const gone = await client.createAgent('echo');
   await schedules.put('orphaned', everyMinute({ target: { agentId: gone.id, task: { input: 'x' } } }));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import {
   DeleteTaskDefinitionsCommand,
@@ -12,6 +13,11 @@ import { DeleteParametersCommand, GetParametersCommand } from '@aws-sdk/client-s
 import { ApiClient } from '../e2e/support/client.ts';
 import type { Clients } from './clients.ts';
 import type { Target } from './target.ts';
+
+/** Of one DeleteTaskDefinitions (ECS API reference). */
+const maxDeleted = 10;
+/** SQS lists a deleted queue for up to a minute (SQS API reference, DeleteQueue). */
+const removalLimitMs = 120_000;
 
 /** What was made at run time and is no part of the stack: removed before it, so that nothing is left in the account. */
 export async function removeLeftovers(target: Target, clients: Clients): Promise<void> {
@@ -48,8 +54,10 @@ async function removeTaskDefinitions({ prefix }: Target, { ecs }: Clients): Prom
     const { taskDefinitionArns = [] } = await ecs.send(new ListTaskDefinitionsCommand({ familyPrefix }));
     for (const taskDefinition of taskDefinitionArns)
       await ecs.send(new DeregisterTaskDefinitionCommand({ taskDefinition }));
-    if (taskDefinitionArns.length > 0)
-      await ecs.send(new DeleteTaskDefinitionsCommand({ taskDefinitions: taskDefinitionArns.slice(0, 10) }));
+    for (let start = 0; start < taskDefinitionArns.length; start += maxDeleted) {
+      const taskDefinitions = taskDefinitionArns.slice(start, start + maxDeleted);
+      await ecs.send(new DeleteTaskDefinitionsCommand({ taskDefinitions }));
+    }
   }
 }
 
@@ -58,8 +66,18 @@ async function removeBells({ prefix }: Target, { sqs }: Clients): Promise<void> 
   for (const QueueUrl of QueueUrls) await sqs.send(new DeleteQueueCommand({ QueueUrl }));
 }
 
-/** Asks for what the stack had and what agents made, after its end. @throws Error that names what is still there */
-export async function checkRemoved({ outputs, prefix }: Target, clients: Clients, stackName: string): Promise<void> {
+/** Asks for what the stack had and what agents made, after its end. @throws Error that names what stays there */
+export async function checkRemoved(target: Target, clients: Clients, stackName: string): Promise<void> {
+  const limitMs = Date.now() + removalLimitMs;
+  for (;;) {
+    const left = await leftOf(target, clients, stackName);
+    if (left.length === 0) return;
+    if (Date.now() > limitMs) throw new Error(`The stack is destroyed, but there still is: ${left.join(', ')}.`);
+    await sleep(5000);
+  }
+}
+
+async function leftOf({ outputs, prefix }: Target, clients: Clients, stackName: string): Promise<string[]> {
   const { dynamodb, ecs, s3, sqs, ssm } = clients;
   const isThere = (call: Promise<unknown>) =>
     call.then(
@@ -82,5 +100,5 @@ export async function checkRemoved({ outputs, prefix }: Target, clients: Clients
   const Names = [outputs.AdminKeyParameter!, `/${prefix}/token-key`];
   const { Parameters = [] } = await ssm.send(new GetParametersCommand({ Names }));
   left.push(...Parameters.map(({ Name }) => `parameter ${Name}`));
-  if (left.length > 0) throw new Error(`The stack is destroyed, but there still is: ${left.join(', ')}.`);
+  return left;
 }

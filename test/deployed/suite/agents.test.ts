@@ -38,6 +38,29 @@ describe.concurrent('an agent', () => {
     expect(seen.map(({ output }) => output)).toEqual(['file\n', 'other\n']);
   });
 
+  test('that was forked goes on from the files of the first, and leaves those alone', async () => {
+    const agent = await scripted();
+    await api.run(agent, 'echo shared > file');
+    await api.call('POST', `/v1/agents/${agent.id}/pause`);
+    await api.untilStatus(agent, 'paused');
+    const fork = await api.call<AgentResource>('POST', `/v1/agents/${agent.id}/fork`, {});
+    expect((await api.run(fork, 'cat file; echo mine > file')).output).toBe('shared\n');
+    expect((await api.run(agent, 'cat file')).output).toBe('shared\n');
+  });
+
+  test('that is archived keeps its files until it is restored, and takes no task meanwhile', async () => {
+    const agent = await scripted();
+    await api.run(agent, 'echo kept > file');
+    await api.call('POST', `/v1/agents/${agent.id}/pause`);
+    await api.untilStatus(agent, 'paused');
+    await api.call('POST', `/v1/agents/${agent.id}/archive`);
+    await api.untilStatus(agent, 'archived');
+    const refused = await api.request('POST', `/v1/agents/${agent.id}/tasks`, { input: 'true' });
+    expect(refused.body).toMatchObject({ status: 409, code: 'agent_archived' });
+    await api.call('POST', `/v1/agents/${agent.id}/restore`);
+    expect(await api.run(agent, 'cat file')).toMatchObject({ status: 'succeeded', output: 'kept\n' });
+  });
+
   test('takes its tasks by priority, then by age', async () => {
     const agent = await held();
     const names = new Map<string, string>();

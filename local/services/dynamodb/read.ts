@@ -55,8 +55,7 @@ export function query(tables: Tables, input: QueryInput, meter: Meter): unknown 
   refuseKeysInFilter(source, filter.condition);
   refuseUnprojectedFilter(source, filter);
   checkSelection(source, input, filter);
-  const isIndex = source.index !== undefined;
-  const partition = keyRange(condition, source.rows.keys, source.table.definition.types, isIndex);
+  const partition = keyRange(condition, source.rows.keys, source.table.definition.types);
   const after = startOf(source, input);
   if (after && after.partition !== partition.value)
     throw validationError('The provided starting key is outside query boundaries based on provided conditions');

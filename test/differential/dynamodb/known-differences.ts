@@ -10,6 +10,8 @@ interface KnownDifference {
 
 const isInvalid = ({ name }: Refusal) => name === 'ValidationException';
 const isCancelled = ({ name }: Refusal) => name === 'TransactionCanceledException';
+/** How DynamoDB Local refuses a transactional read with a key that is none. */
+const isCancelledForKeys = (refusal: Refusal) => isCancelled(refusal) && !refusal.CancellationReasons;
 const hasInvalidItem = ({ CancellationReasons: reasons = [] }: Refusal) =>
   reasons.some((reason) => reason.Code === 'ValidationError');
 
@@ -17,14 +19,16 @@ const knownDifferences: readonly KnownDifference[] = [
   {
     why: 'Of several faults of one request nobody promises which is named. (A refusal for a fault that is none shows where it is the only one.)',
     covers: (embedded, authority) =>
-      isInvalid(embedded) && isInvalid(authority) && headOf(embedded.message) !== headOf(authority.message),
+      isInvalid(embedded) &&
+      (isInvalid(authority) || isCancelledForKeys(authority)) &&
+      headOf(embedded.message) !== headOf(authority.message),
   },
   {
     why: 'An action that does not suit its item cancels the transaction, with the reason ValidationError in the place of that action and a reason for each other (API Reference, TransactWriteItems, TransactGetItems: CancellationReasons). DynamoDB Local refuses the request, or gives that reason alone, or none.',
     covers: (embedded, authority) =>
       isCancelled(embedded) &&
       hasInvalidItem(embedded) &&
-      (isInvalid(authority) || hasInvalidItem(authority) || (isCancelled(authority) && !authority.CancellationReasons)),
+      (isInvalid(authority) || hasInvalidItem(authority) || isCancelledForKeys(authority)),
   },
   {
     why: "A syntax error names the token that doesn't fit. DynamoDB Local's parser sometimes leaves that one out, goes on, and names the next.",

@@ -7,7 +7,7 @@
  * other arguments go to vitest.
  */
 import './fargate/loopback-names.mjs';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,15 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const region = process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || 'us-east-1';
 /** A state may have to wait for three minutes until a silent crash is noticed; on AWS a container starts in one. */
 const patienceMs = 300_000;
+
+let suite: ChildProcess | undefined;
+
+/** A signal ends the suite; what was deployed and started is removed all the same. */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    console.log(`${signal}: ending. What was deployed is removed first.`);
+    suite?.kill('SIGTERM');
+  });
 
 async function main(): Promise<boolean> {
   const backend = await chooseBackend(process.env);
@@ -140,6 +149,7 @@ function vitest(variables: Record<string, string>): Promise<boolean> {
   const program = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
   const args = [program, 'run', '--config', join(here, 'vitest.config.ts'), ...vitestArguments];
   const child = spawn(process.execPath, args, { env: { ...process.env, ...variables }, stdio: 'inherit' });
+  suite = child;
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code === 0));

@@ -10,6 +10,7 @@ import { synthesize } from '../../local/start/synth.ts';
 import { Crew } from './crew.ts';
 import { faultNames } from './faults.ts';
 import { commandOf, defaultPlan, type Plan } from './plan.ts';
+import { shrink } from './shrink.ts';
 import type { Outcome } from './simulation.ts';
 
 const help = `npm run simulate -- [options]
@@ -23,6 +24,7 @@ const help = `npm run simulate -- [options]
   --actions <list> only these actions of customers
   --without <list> numbers of customers that do nothing
   --threads <n>    how many simulations run at once (one a core)
+  --shrink <n>     runs that may be spent on finding a smaller plan that fails alike (40)
   --trace          print all that happened, also when all is well
   --verbose        print a line for every seed
 `;
@@ -43,6 +45,7 @@ function options() {
       actions: text,
       without: text,
       threads: { ...text, default: String(availableParallelism()) },
+      shrink: { ...text, default: '40' },
       trace: flag,
       verbose: flag,
       help: flag,
@@ -116,8 +119,12 @@ async function main(): Promise<number> {
       );
   };
   await crew.runAll(plans, number('threads', given.threads, 1), onOutcome, () => failed.length >= 3);
+  const shownLines = given.trace ? Number.POSITIVE_INFINITY : traceLines;
+  for (const outcome of failed) {
+    console.log(`Seed ${outcome.plan.seed} broke an invariant: ${commandOf(outcome.plan)}`);
+    report(await shrink(outcome, (plan) => crew.run(plan), number('shrink', given.shrink, 0)), shownLines);
+  }
   await crew.close();
-  for (const outcome of failed) report(outcome, given.trace ? Number.POSITIVE_INFINITY : traceLines);
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   console.log(`${runs} simulations with ${tasks} tasks in ${seconds} s: ${failed.length} broke an invariant.`);
   return failed.length > 0 ? 1 : 0;

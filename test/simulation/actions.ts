@@ -97,6 +97,7 @@ export function templateOf(random: Random): Record<string, unknown> {
       retry: { initialSeconds: random.pick([1, 5]), nonRetryable: random.chance(0.3) ? ['exit_2'] : [] },
     },
     workspace: { keepGenerations: random.pick([1, 3]) },
+    ...(random.chance(0.3) ? { warmPool: random.int(3) } : {}),
   };
 }
 
@@ -173,6 +174,25 @@ export const actions: readonly Action[] = [
           ? { name: `name ${customer.random.int(100)}`, labels: { team: customer.random.pick(['a', 'b']) } }
           : { overrides: { idleTimeoutSeconds: customer.random.int(200) } },
       }),
+  },
+  { name: 'archive', weight: 2, run: (_, customer) => post(customer, 'archive') },
+  { name: 'restore', weight: 4, run: (_, customer) => post(customer, 'restore') },
+  {
+    name: 'rollback',
+    weight: 2,
+    run: (_, customer) => post(customer, 'rollback', { generation: 1 + customer.random.int(4) }),
+  },
+  {
+    name: 'fork',
+    weight: 1,
+    run: async (scene, customer) => {
+      const answer = await post(customer, 'fork', {});
+      if (answer?.status !== 201) return;
+      const { id } = answer.body;
+      scene.agentIds.add(id);
+      // Half of the forks take the place of what they were made from.
+      if (customer.random.chance(0.5)) customer.agentId = id;
+    },
   },
   {
     name: 'terminate',

@@ -126,12 +126,16 @@ async function settle(world: World, scene: Scene, checker: Checker): Promise<voi
   world.tell('from now on nothing goes wrong');
   world.calm = true;
   await untilNone(world, 'unfinished tasks', async () => checker.unfinished());
-  for (const agentId of scene.agentIds) {
-    for (const verb of ['recover', 'resume'])
-      world.background(
-        async () => void (await scene.customers[0]!.api.ask({ method: 'POST', path: `/v1/agents/${agentId}/${verb}` })),
-      );
-  }
+  const { api } = scene.customers[0]!;
+  const tell = (agentId: string, verb: string) => api.ask({ method: 'POST', path: `/v1/agents/${agentId}/${verb}` });
+  for (const agentId of scene.agentIds)
+    world.background(async () => {
+      for (const verb of ['restore', 'recover', 'resume']) await tell(agentId, verb);
+    });
+  // Without warm pools nothing runs that has nothing to do.
+  const body = { driver: { type: 'command', command: ['true'] } };
+  for (const name of scene.templates)
+    world.background(async () => void (await api.ask({ method: 'PUT', path: `/v1/templates/${name}`, body })));
   await world.runUntil(world.now() + minuteMs);
   await untilNone(world, 'unfinished tasks', async () => checker.unfinished());
   await untilNone(world, 'runtimes', () => checker.leftovers());

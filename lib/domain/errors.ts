@@ -157,3 +157,12 @@ export function throttled(detail: string, retryAfterSeconds = 1): RouseError {
 export function unavailable(detail: string, retryAfterSeconds = 1, cause?: unknown): RouseError {
   return new RouseError('unavailable', detail, { retryAfterSeconds, cause });
 }
+
+/** Characters of an error that a head's row keeps: it may hold a hundred, and is one item of 400 KB (aws-facts 3). */
+const longestMessage = 500;
+
+/** An error as the head's row of what has to do with it keeps it. Where it came from may have more to say. */
+export function brief<E extends { message: string }>(error: E): E {
+  const { message } = error;
+  return message.length > longestMessage ? { ...error, message: `${message.slice(0, longestMessage)}…` } : error;
+}

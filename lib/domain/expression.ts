@@ -1,6 +1,6 @@
 import jsonata from 'jsonata';
 import { BoundedRegExp } from './bounded-regexp.ts';
-import type { Issue } from './errors.ts';
+import { brief, type Issue } from './errors.ts';
 import { freeVariables, type StepReads, stepReads } from './expression-reads.ts';
 
 /**
@@ -35,7 +35,8 @@ export class ExpressionError extends Error {
 
   constructor(path: string, expression: string, why: string) {
     const shown = expression.length > 200 ? `${expression.slice(0, 200)}…` : expression;
-    super(`The expression {% ${shown} %} in ${path} failed: ${why}`);
+    // An expression can say by $error(…) whatever it likes.
+    super(`The expression {% ${shown} %} in ${path} failed: ${brief({ message: why }).message}`);
     this.path = path;
     this.expression = expression;
   }

@@ -1,3 +1,4 @@
+import { brief } from './errors.ts';
 import type { EventDraft } from './event.ts';
 import {
   type Completion,
@@ -19,7 +20,7 @@ import {
   withStep,
 } from './run.ts';
 import { endRun } from './run-end.ts';
-import { type Definition, kindOf, onFailureOf, type Step, stepOf } from './workflow.ts';
+import { type Definition, kindOf, onFailureOf, type Step, stepOf, workflowLimits } from './workflow.ts';
 
 /** How a step that is ready begins, once its expressions are evaluated. */
 export type Plan = { step: string } & (
@@ -103,7 +104,8 @@ function wait(run: Run, step: Step, prompt: string | undefined, nowMs: number): 
 export function expand(run: Run, definition: Definition, budget: number): RunDecision {
   let decision = unchanged(run);
   if (run.ending) return decision;
-  let left = budget;
+  const underWay = Object.values(run.steps).reduce((sum, one) => sum + (isMapped(one) ? one.active.length : 0), 0);
+  let left = Math.min(budget, workflowLimits.underWay - underWay);
   for (const step of definition.steps) {
     const state = stateOf(decision.run, step.id);
     if (!isMapped(state)) continue;
@@ -167,7 +169,7 @@ function foldItem(run: Run, definition: Definition, completion: Completion, nowM
 }
 
 function errorOf({ id, status, error }: Completion): RunError {
-  return error ?? { code: status, message: `${id} has ended as ${status}.` };
+  return error ? brief(error) : { code: status, message: `${id} has ended as ${status}.` };
 }
 
 /** forEach steps of which every item is over, so that their outputs can be joined. */

@@ -22,6 +22,8 @@ export class WrongStep extends Error {}
 export function answer(run: Run, step: Step, approved: boolean, output: ValueRef, nowMs: number): RunDecision {
   if (!step.approval) throw new WrongStep(`The step "${step.id}" is no approval.`);
   const state = stateOf(run, step.id);
+  // Who did not hear that it was taken says it again.
+  if (state.status === 'succeeded' && JSON.stringify(state.output) === JSON.stringify(output)) return unchanged(run);
   if (state.status !== 'waiting') throw new WrongStep(whyNot(run, step, 'does not wait for an approval'));
   const done: DoneStep = { status: 'succeeded', startedMs: state.startedMs, finishedMs: nowMs, output };
   return finishStep(run, step.id, done, { approved });

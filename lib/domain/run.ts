@@ -149,7 +149,8 @@ export interface Completion {
 const pending: PendingStep = { status: 'pending' };
 
 export function stateOf(run: Run, step: string): StepState {
-  return run.steps[step] ?? pending;
+  // A step may be called "constructor", which every object has.
+  return (Object.hasOwn(run.steps, step) && run.steps[step]) || pending;
 }
 
 export function isMapped(state: StepState): state is MappedStep {

@@ -62,10 +62,14 @@ export const workflowLimits = {
   items: 10_000,
   /** Items of one step that are under way at the same time. */
   concurrency: 1_000,
+  /** Items of all steps together that are under way at the same time: the run's head names each. */
+  underWay: 10_000,
   /** Bytes of JSON of one definition: it is one DynamoDB item. */
   definitionBytes: 262_144,
   /** Workflows within workflows. */
   depth: 8,
+  /** Characters that an approval asks: the run's head holds them, and its step's event. */
+  prompt: 1_000,
 } as const;
 
 export type StepKind = 'agent' | 'template' | 'workflow' | 'approval' | 'waitFor';

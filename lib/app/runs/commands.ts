@@ -45,7 +45,7 @@ export interface Answer {
   output?: unknown;
 }
 
-/** Approves or rejects. The same answer again is no error: the first one counts. */
+/** Approves or rejects. The first answer counts; the same again is no error. */
 export async function answerApproval(
   deps: Deps,
   tenant: string,
@@ -57,7 +57,7 @@ export async function answerApproval(
   const { step } = await stepOfRun(deps, tenant, id, stepId);
   const { approved, comment = null, output = null } = given;
   const value = { approved, comment, output, by: by.actor.id, timedOut: false };
-  const ref = await keepValue(deps, { tenant, id }, `${stepId}/answer-${approved}`, value);
+  const ref = await keepValue(deps, { tenant, id }, `${stepId}/answer`, value);
   return change(deps, tenant, id, by, (run, nowMs) => answer(run, step, approved, ref, nowMs));
 }
 
@@ -67,11 +67,11 @@ export async function signalStep(
   tenant: string,
   id: string,
   stepId: string,
-  given: { name: string; body?: unknown; seed: string },
+  given: { name: string; body?: unknown },
   by: Cause,
 ): Promise<Run> {
   const { step } = await stepOfRun(deps, tenant, id, stepId);
-  const ref = await keepValue(deps, { tenant, id }, `${stepId}/signal-${given.seed}`, given.body ?? null);
+  const ref = await keepValue(deps, { tenant, id }, `${stepId}/signal`, given.body ?? null);
   return change(deps, tenant, id, by, (run, nowMs) => signal(run, step, given.name, ref, nowMs));
 }
 
@@ -132,19 +132,20 @@ function keptSteps(old: Run, definition: Definition, fromStep: string): Record<s
     throw invalid('fromStep', `Received "${fromStep}"; there is no such step. The steps are ${known}.`);
   }
   const again = new Set([fromStep, ...stepsAfter(definition.steps, fromStep)]);
-  const kept: Record<string, StepState> = {};
+  const kept = new Map<string, StepState>();
   for (const { id } of definition.steps) {
     const state = stateOf(old, id);
     if (again.has(id) || !isDone(state)) continue;
-    if (state.status === 'succeeded' || state.status === 'skipped') kept[id] = { ...state, copiedFrom: old.id };
+    // What the old run had taken over itself still belongs to the one that did it.
+    const copiedFrom = state.copiedFrom ?? old.id;
+    if (state.status === 'succeeded' || state.status === 'skipped') kept.set(id, { ...state, copiedFrom });
   }
   // What needs something that runs again runs again itself.
   for (let dropped = true; dropped; ) {
-    const stale = definition.steps.find((step) => kept[step.id] && step.needs.some((need) => !kept[need]));
-    dropped = stale !== undefined;
-    if (stale) delete kept[stale.id];
+    const stale = definition.steps.find(({ id, needs }) => kept.has(id) && needs.some((need) => !kept.has(need)));
+    dropped = stale !== undefined && kept.delete(stale.id);
   }
-  return kept;
+  return Object.fromEntries(kept);
 }
 
 export interface RunFilter {

@@ -1,6 +1,6 @@
-import { RouseError } from '../../domain/errors.ts';
+import { brief, RouseError } from '../../domain/errors.ts';
 import { type EvaluateOptions, ExpressionError, evaluate, expressionIn } from '../../domain/expression.ts';
-import { idOf } from '../../domain/id.ts';
+import { idOf, isId } from '../../domain/id.ts';
 import type { Run, RunError } from '../../domain/run.ts';
 import { isCutOff, type Plan } from '../../domain/run-steps.ts';
 import { kindOf, type Step, workflowLimits } from '../../domain/workflow.ts';
@@ -34,7 +34,7 @@ async function plan(deps: Deps, run: Run, step: Step, values: RunValues, nowMs: 
   }
   const kind = kindOf(step);
   if (kind === 'approval' || kind === 'waitFor') {
-    const prompt = step.approval && String(await filled('approval.prompt', step.approval.prompt));
+    const prompt = step.approval && promptIn(step, await filled('approval.prompt', step.approval.prompt));
     return { step: step.id, type: 'wait', prompt };
   }
   if (step.forEach !== undefined) return planItems(deps, run, step, values, nowMs, filled);
@@ -73,11 +73,18 @@ async function planItems(
 }
 
 function agentIdIn(step: Step, value: unknown): string {
-  if (typeof value === 'string' && value.startsWith('agt_')) return value;
+  if (typeof value === 'string' && isId('agent', value)) return value;
   throw new RouseError(
     'invalid',
     `"agent" of the step "${step.id}" gave ${shown(value)}; the id of an agent is allowed.`,
   );
+}
+
+function promptIn(step: Step, value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  if (text.length <= workflowLimits.prompt) return text;
+  const detail = `The prompt of the step "${step.id}" has ${text.length} characters; at most ${workflowLimits.prompt} are allowed.`;
+  throw new RouseError('invalid', detail);
 }
 
 function shown(value: unknown): string {
@@ -87,8 +94,8 @@ function shown(value: unknown): string {
 
 /** What is wrong with a step's own doing. Anything else is a failure of ours, and tried again. */
 export function failureOf(error: unknown): RunError {
-  if (error instanceof ExpressionError) return { code: 'expression_failed', message: error.message };
+  if (error instanceof ExpressionError) return brief({ code: 'expression_failed', message: error.message });
   if (error instanceof RouseError && error.status < 500 && error.status !== 429)
-    return { code: error.code, message: error.detail };
+    return brief({ code: error.code, message: error.detail });
   throw error;
 }

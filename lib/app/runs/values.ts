@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { tooLarge } from '../../domain/errors.ts';
 import { runObjects } from '../../domain/object-key.ts';
 import { type Items, type ItemsRef, itemsPerChunk, type ValueRef } from '../../domain/run.ts';
@@ -11,7 +12,7 @@ export const longestValueBytes = 8 * 1024 * 1024;
 /** Objects that are written or read beside each other. */
 const parallel = 10;
 
-/** Keeps a value for a run. `name` is the same for the same value, so that keeping it twice is keeping it once. */
+/** Keeps a value for a run. Its object is named after what it says too: nobody who was too late replaces another's. */
 export async function keepValue(
   deps: Deps,
   run: { tenant: string; id: string },
@@ -22,9 +23,13 @@ export async function keepValue(
   const bytes = Buffer.byteLength(text);
   if (bytes <= inlineBytes) return { inline: value ?? null };
   if (bytes > longestValueBytes) throw tooLarge(name, bytes, longestValueBytes);
-  const key = `${runObjects(run.tenant, run.id)}${name}`;
+  const key = `${runObjects(run.tenant, run.id)}${name}-${digestOf(text)}`;
   await deps.objects.put(key, text, 'application/json');
   return { key, bytes };
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** @throws RouseError too_large when it is more than an expression may read */
@@ -58,8 +63,9 @@ export async function keepItems(
   step: string,
   items: Items,
 ): Promise<ItemsRef> {
-  if (Buffer.byteLength(JSON.stringify(items)) <= inlineBytes) return { inline: items };
-  const prefix = `${runObjects(run.tenant, run.id)}${step}/items-`;
+  const text = JSON.stringify(items);
+  if (Buffer.byteLength(text) <= inlineBytes) return { inline: items };
+  const prefix = `${runObjects(run.tenant, run.id)}${step}/items-${digestOf(text)}-`;
   const chunks = Array.from({ length: Math.ceil(items.items.length / itemsPerChunk) }, (_, chunk) => chunk);
   await inParallel(chunks, parallel, async (chunk) => {
     const slice = <T>(all: T[]) => all.slice(chunk * itemsPerChunk, (chunk + 1) * itemsPerChunk);

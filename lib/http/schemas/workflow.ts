@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { expressionIn } from '../../domain/expression.ts';
 import { type Definition, workflowLimits } from '../../domain/workflow.ts';
 import { checkWorkflow } from '../../domain/workflow-check.ts';
 import { integer, jsonBytes, line, rule, timestamp } from './field.ts';
@@ -20,7 +21,15 @@ const onFailure = z.enum(['fail', 'continue']);
 
 const approval = z
   .strictObject({
-    prompt: z.string().min(1).max(4096).describe('What is asked; may be an expression'),
+    prompt: z
+      .string()
+      .min(1)
+      .max(8_200)
+      .refine((text) => expressionIn(text) !== undefined || text.length <= workflowLimits.prompt, {
+        error: (issue) =>
+          `Received ${String(issue.input).length} characters; at most ${workflowLimits.prompt} are allowed.`,
+      })
+      .describe(`What is asked, in ${workflowLimits.prompt} characters at most; may be an expression`),
     timeoutSeconds: integer(1, 366 * day).optional(),
     onTimeout: z.enum(['reject', 'approve', 'fail']).default('reject'),
   })

@@ -65,9 +65,8 @@ export function runRoutes(deps: FunctionDeps): Route[] {
       return shown(await answerApproval(deps, tenant, params.id, params.step, given, causeOf(context)));
     }),
     bind(runs.signalStep, async ({ params, body, context }) => {
-      const given = { ...body, seed: context.seed };
       const { tenant } = context.principal;
-      return shown(await signalStep(deps, tenant, params.id, params.step, given, causeOf(context)));
+      return shown(await signalStep(deps, tenant, params.id, params.step, body, causeOf(context)));
     }),
   ];
 }

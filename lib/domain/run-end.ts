@@ -17,9 +17,13 @@ import {
 } from './run.ts';
 import type { Definition } from './workflow.ts';
 
-/** Begins the end of a run: nothing starts any more, what waits is over, what runs is asked to end. The first reason counts. */
+/**
+ * Begins the end of a run: nothing starts any more, what waits is over, what runs is asked to end. The first reason
+ * counts; force may come later, and asks again.
+ */
 export function endRun(run: Run, ending: RunEnding, nowMs: number): RunDecision {
-  if (run.ending || isOver(run)) return unchanged(run);
+  if (isOver(run)) return unchanged(run);
+  if (run.ending) return ending.force && !run.ending.force ? unchanged(forced(run, run.ending)) : unchanged(run);
   const { code, message } = ending.error;
   const decision: RunDecision = {
     run: { ...run, ending, checked: undefined },
@@ -33,6 +37,14 @@ export function endRun(run: Run, ending: RunEnding, nowMs: number): RunDecision 
     decision.events.push({ type: 'workflow.step_cancelled', data: { step: id } });
   }
   return decision;
+}
+
+function forced(run: Run, ending: RunEnding): Run {
+  const steps = Object.entries(run.steps).map(([id, state]) => [
+    id,
+    isSingle(state) || isMapped(state) ? { ...state, asked: undefined } : state,
+  ]);
+  return { ...run, ending: { ...ending, force: true }, steps: Object.fromEntries(steps) };
 }
 
 /** Asks what still runs of an ending run to end, `budget` things at most; each is asked once, unless a look finds it alive. */

@@ -97,7 +97,10 @@ export class RunActor {
       else await this.submit(step, state.startedMs, item, agentId, input, parent);
       return undefined;
     } catch (error) {
-      return { step: stepId, item, id, status: 'failed', error: failureOf(error) };
+      const failure = failureOf(error);
+      // Now: what ends without ever having begun leaves no word, by which its agent could be found after a crash.
+      if (step.template !== undefined) await this.clean(stepId, item, id);
+      return { step: stepId, item, id, status: 'failed', error: failure };
     }
   }
 

@@ -13,7 +13,8 @@ export async function putWorkflow(
 ): Promise<{ workflow: WorkflowVersion; created: boolean }> {
   const current = await deps.workflows.get(tenant, name);
   if (current && isDeepStrictEqual(current.definition, plain(definition))) return { workflow: current, created: false };
-  const version = 1 + (current?.version ?? (await deps.workflows.lastVersion(tenant, name)));
+  // Not the current one: whoever put the last may have died before it became current, and would be in the way for ever.
+  const version = 1 + (await deps.workflows.lastVersion(tenant, name));
   const workflow: WorkflowVersion = { name, version, definition: plain(definition), createdMs: deps.now() };
   try {
     await deps.workflows.put(tenant, workflow);

@@ -76,6 +76,9 @@ async function turnOf(
   const isDue = run.dueAtMs !== undefined && run.dueAtMs <= nowMs;
   const before = new RunActor(deps, run, definition, values, by);
   const checked = isDue && !isOver(run) ? await checkUnderWay(deps, run, definition, before) : undefined;
+  const lost = checked?.ends.filter((end) => hasFreshAgent(definition, end)) ?? [];
+  // Only word of an end brings whoever comes after a crash to terminate its agent.
+  await inParallel(lost, 10, (end) => deps.runs.leaveWord(tenant, id, end));
   const ends = await withErrors(deps, run, definition, [...known, ...inbox, ...(checked?.ends ?? [])]);
   const decision = await decide(
     deps,
@@ -90,7 +93,7 @@ async function turnOf(
   const actor = new RunActor(deps, after, definition, values, by);
   const again = checked?.effects.filter((effect) => isUnderWay(after, effect)) ?? [];
   const failed = await actor.perform([...again, ...decision.effects, ...timersOf(run, after, nowMs)]);
-  await inParallel(inbox, 10, (end) => deps.runs.drop(tenant, id, end));
+  await inParallel([...inbox, ...lost], 10, (end) => deps.runs.drop(tenant, id, end));
   if (isOver(after)) await settle(deps, after, by);
   const isMore = inbox.length === endsPerTurn || hasUnasked(after) || canExpand(after, definition);
   return failed.length > 0 || isMore ? { ends: failed } : undefined;
@@ -167,6 +170,10 @@ function isUnderWay(run: Run, effect: RunEffect): boolean {
   const state = stateOf(run, effect.step);
   if (state.status !== 'running' || (effect.type === 'start' && run.ending)) return false;
   return effect.item === undefined || (isMapped(state) && state.active.includes(effect.item));
+}
+
+function hasFreshAgent({ steps }: Definition, { step }: Completion): boolean {
+  return steps.some(({ id, template }) => id === step && template !== undefined);
 }
 
 function canExpand(run: Run, definition: Definition): boolean {

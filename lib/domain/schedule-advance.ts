@@ -17,6 +17,7 @@ import {
   startedFire,
   timingOf,
   undecided,
+  upcoming,
 } from './schedule.ts';
 import { committed } from './schedule-due.ts';
 import { nextOccurrence } from './schedule-expression.ts';
@@ -120,16 +121,19 @@ class Look {
     const [backfill, ...others] = this.now.backfills;
     const { backfill: found } = this.sight;
     if (!backfill || !found) return;
-    const { overlap } = backfill;
+    const { overlap, fromMs, toMs } = backfill;
+    const own = upcoming(this.before);
+    // First the schedule decides what it can: what came of that is seen by the next look.
+    if (own && own.scheduledMs <= toMs && own.readyMs <= this.sight.nowMs) return;
+    const left = found.scheduledMs.filter((scheduledMs) => !own || scheduledMs < own.scheduledMs);
     let { doneMs } = backfill;
-    for (const scheduledMs of found.scheduledMs) {
+    for (const scheduledMs of left) {
       if (!mayBackfill(this.now)) break;
       this.arrive({ ...this.planned(scheduledMs, 'backfill'), overlap });
       doneMs = scheduledMs;
     }
-    if (doneMs === (found.scheduledMs.at(-1) ?? doneMs)) doneMs = found.untilMs;
+    if (doneMs === (left.at(-1) ?? doneMs)) doneMs = found.untilMs;
     if (doneMs === backfill.doneMs) return;
-    const { fromMs, toMs } = backfill;
     const isDone = doneMs >= toMs;
     this.change({ backfills: isDone ? others : [{ ...backfill, doneMs }, ...others] });
     if (isDone) this.events.push({ type: 'schedule.backfill_finished', data: { from: iso(fromMs), to: iso(toMs) } });

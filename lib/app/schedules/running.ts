@@ -1,4 +1,4 @@
-import { isRouseError } from '../../domain/errors.ts';
+import { brief, isRouseError } from '../../domain/errors.ts';
 import type { FireResult, RunningFire, Schedule } from '../../domain/schedule.ts';
 import { isFinished } from '../../domain/task.ts';
 import { terminateAgent } from '../agents.ts';
@@ -50,18 +50,18 @@ async function endOf(deps: Deps, { tenant }: Schedule, fire: RunningFire): Promi
   try {
     const { record } = await getTask(deps, tenant, taskId);
     const { status, finishedMs = deps.now(), error } = record;
-    return status && { scheduledMs, status, finishedMs, error };
+    return status && { scheduledMs, status, finishedMs, error: error && brief(error) };
   } catch (error) {
     if (!isRouseError(error, 'not_found')) throw error;
     return vanished(fire, `The task ${taskId} is not there any more.`, deps.now());
   }
 }
 
-/** Terminates the agents that were made for fires that have ended. Before that is committed: nobody would know of them. */
+/** Terminates the agents that were made for fires that are over. Before that is committed: nobody would know of them. */
 export async function clearAway(
   deps: Deps,
   schedule: Schedule,
-  ended: readonly EndedFire[],
+  ended: readonly { scheduledMs: number }[],
   cause: string,
 ): Promise<void> {
   for (const { scheduledMs } of ended) {

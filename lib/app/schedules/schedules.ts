@@ -7,7 +7,7 @@ import { type Cause, carry, retried } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import type { Page } from '../ports.ts';
 import { advance } from './advance.ts';
-import { changeSchedule, commitSchedule, existingSchedule, orTellConflict } from './commit.ts';
+import { changeSchedule, commitSchedule, existingSchedule, orTellConflict, settle } from './commit.ts';
 
 export interface PutSchedule {
   definition: ScheduleDefinition;
@@ -89,6 +89,9 @@ export async function triggerSchedule(
   overlap: Overlap | undefined,
   by: Cause,
 ): Promise<{ schedule: Schedule; fire: Fire }> {
+  const before = await existingSchedule(deps, tenant, name);
+  const decided = await decidedTrigger(deps, before, seed);
+  if (decided) return { schedule: before, fire: decided };
   let scheduledMs = 0;
   await changeSchedule(deps, tenant, name, by, (schedule) => {
     const known = [...schedule.requests, ...schedule.running, ...(schedule.next ? [schedule.next] : [])];
@@ -103,6 +106,17 @@ export async function triggerSchedule(
   const fire = await deps.schedules.fire(schedule, scheduledMs);
   if (!fire) throw new Error(`The fire of ${scheduledMs} of the schedule ${name} was not decided.`);
   return { schedule, fire };
+}
+
+/** Moments of triggers that may come in the same millisecond, besides that of a whole second. */
+const sameMoment = 10;
+
+/** The fire of a request that was decided before, though nothing of it may run or wait any more. */
+async function decidedTrigger(deps: Deps, schedule: Schedule, seed: string): Promise<Fire | undefined> {
+  await settle(deps, schedule);
+  const fromMs = timeOf(`_${seed}`);
+  const moments = Array.from({ length: sameMoment }, (_, i) => fromMs + i);
+  return (await deps.schedules.fires(schedule, moments)).find(({ request }) => request === seed);
 }
 
 /** Occurrences are at whole seconds: a trigger never takes the place of one, nor of another trigger. */

@@ -1,4 +1,4 @@
-import { isRouseError, RouseError } from '../../domain/errors.ts';
+import { brief, isRouseError, RouseError } from '../../domain/errors.ts';
 import { ExpressionError, evaluate } from '../../domain/expression.ts';
 import type { RunningFire, Schedule, ScheduledTask } from '../../domain/schedule.ts';
 import type { Begun } from '../../domain/schedule-advance.ts';
@@ -8,6 +8,7 @@ import { startRun } from '../runs/start.ts';
 import { submitTask } from '../tasks.ts';
 import { bySchedule } from './commit.ts';
 import { lastOutput } from './last-output.ts';
+import { clearAway } from './running.ts';
 
 /** What is missing now is missing the next time too: such a schedule pauses instead of failing for ever. */
 const forGood = ['not_found', 'agent_terminated', 'invalid', 'not_supported'];
@@ -19,11 +20,18 @@ export async function begin(deps: Deps, schedule: Schedule, fire: RunningFire, c
     await start(deps, schedule, fire, cause);
     return { scheduledMs };
   } catch (error) {
-    if (error instanceof ExpressionError) return { scheduledMs, failed: { reason: error.message, forGood: false } };
-    // What is not the caller's fault (throttling, a bug) is tried again.
-    if (!isRouseError(error) || error.status >= 429) throw error;
-    return { scheduledMs, failed: { reason: error.detail, forGood: forGood.includes(error.code) } };
+    const failed = failureOf(error);
+    // Now: nobody would know of its agent when the fire is given up.
+    await clearAway(deps, schedule, [fire], cause);
+    return { scheduledMs, failed };
   }
+}
+
+function failureOf(error: unknown): Begun['failed'] {
+  if (error instanceof ExpressionError) return { reason: brief(error).message, forGood: false };
+  // What is not the caller's fault (throttling, a bug) is tried again.
+  if (!isRouseError(error) || error.status >= 429) throw error;
+  return { reason: brief(error).message, forGood: forGood.includes(error.code) };
 }
 
 async function start(deps: Deps, schedule: Schedule, fire: RunningFire, cause: string): Promise<void> {

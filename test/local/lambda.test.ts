@@ -53,6 +53,20 @@ describe('invoking a function in this process', () => {
     expect(JSON.parse(result.payload)).toMatchObject({ errorType: 'TypeError', errorMessage: 'no such thing' });
   });
 
+  it('is over when the function fails, whatever a branch of it still waits for', async () => {
+    const { environment, lambda, arn, advance } = await inProcess(() => {
+      void lambda.sleep(1000);
+      throw new Error('dead');
+    });
+    expect((await lambda.invoke(arn, '{}')).functionError).toBe('Unhandled');
+    await advance(2000);
+    const isQuiet = await Promise.race([
+      environment.activity.settled().then(() => true),
+      new Promise((resolve) => setTimeout(() => resolve(false), 500)),
+    ]);
+    expect(isQuiet).toBe(true);
+  });
+
   it('answers that the task timed out when the time is over', async () => {
     const { lambda, arn, advance } = await inProcess(() => lambdaSleep(), { timeoutSeconds: 10 });
     const lambdaSleep = () => lambda.sleep(60_000);

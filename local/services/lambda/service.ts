@@ -157,10 +157,12 @@ export class LambdaService implements WireService {
     let end = activity.begin();
     // Pauses may overlap when a handler sleeps in two branches: only the outermost counts.
     let pauses = 0;
+    let isOver = false;
     const pause = () => {
       if (pauses++ === 0) end();
       return () => {
-        if (--pauses === 0) end = activity.begin();
+        // A branch that sleeps on when its process has died wakes to nothing.
+        if (--pauses === 0 && !isOver) end = activity.begin();
       };
     };
     const startMs = clock.now();
@@ -176,6 +178,7 @@ export class LambdaService implements WireService {
       for (const observer of this.observers) observer(seen);
       return result;
     } finally {
+      isOver = true;
       target.gate.leave();
       end();
     }

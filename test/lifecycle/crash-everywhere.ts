@@ -1,0 +1,75 @@
+import { expect } from 'vitest';
+import type { FunctionCall, TestStack } from '../support/stack.ts';
+
+/** One AWS call of a run: the n-th one of its kind, such as the second `dispatch UpdateItem`. */
+interface CallSite {
+  name: string;
+  occurrence: number;
+}
+
+const nameOf = ({ function: name, request }: FunctionCall) =>
+  `${name} ${request.headers['x-amz-target']?.split('.')[1] ?? request.method}`;
+
+/** A read has no effect: dying after it is dying before what follows. */
+const isRead = ({ name }: CallSite) => /Get|Query/.test(name);
+
+/**
+ * Performs a run again and again on one stack, with the process of a function dying at one of its AWS calls: before it,
+ * or after it took effect. The run itself finds out whether all ended well.
+ *
+ * @param isMeant picks the calls; the others do here what they do everywhere
+ * @param least how often a function has to have died
+ */
+export async function crashEverywhere(
+  stack: TestStack,
+  fate: 'before' | 'after',
+  isMeant: (call: FunctionCall) => boolean,
+  least: number,
+  run: () => Promise<void>,
+): Promise<void> {
+  const crashed = async (crash: TestStack['crash']) => {
+    stack.crash = crash;
+    await run();
+    stack.crash = undefined;
+  };
+  // What a function reads once and remembers is read now.
+  await crashed(undefined);
+  const sites: CallSite[] = [];
+  const counts = new Map<string, number>();
+  await crashed((call) => {
+    const name = nameOf(call);
+    const occurrence = (counts.get(name) ?? 0) + 1;
+    counts.set(name, occurrence);
+    if (isMeant(call)) sites.push({ name, occurrence });
+    return undefined;
+  });
+  const failures: string[] = [];
+  let deaths = 0;
+  for (const site of sites.filter((one) => fate === 'before' || !isRead(one))) {
+    let seen = 0;
+    let died = false;
+    const crash = (call: FunctionCall) => {
+      if (died || nameOf(call) !== site.name || ++seen !== site.occurrence) return undefined;
+      died = true;
+      deaths += 1;
+      return fate;
+    };
+    await crashed(crash).catch((error) => {
+      const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      failures.push(`${fate} ${site.name} #${site.occurrence}: ${reason}`);
+    });
+  }
+  expect(failures).toEqual([]);
+  expect(deaths).toBeGreaterThan(least);
+}
+
+/** Lets time pass until `isDone`, a while at a time: the longest wait is for a task that ECS never showed (15 minutes). */
+export async function eventually(stack: TestStack, what: string, isDone: () => Promise<boolean>): Promise<void> {
+  for (let waited = 0; waited < 1500; waited += 15) {
+    if (await isDone()) return;
+    await stack.advance(15);
+  }
+  throw new Error(
+    `${what}: ${stack.fleet.living.length} containers and ${(await stack.bells()).length} bells are left.`,
+  );
+}

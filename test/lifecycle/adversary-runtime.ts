@@ -14,7 +14,7 @@ export class Adversary {
   }
 
   get taskRoleArn(): string {
-    return Reflect.get(this.shim, 'task').taskRoleArn;
+    return Reflect.get(Reflect.get(this.shim, 'identity'), 'task').taskRoleArn;
   }
 
   /** One call with the runtime's token. */

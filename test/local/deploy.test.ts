@@ -127,7 +127,7 @@ describe('the synthesized stack', () => {
     const aws = await EmbeddedAws.create({ clock: new ManualClock(), functions: () => () => ({ statusCode: 204 }) });
     const deployment = await aws.deploy(inject('assembly'));
     expect(deployment.outputs).toMatchObject({ ApiUrl: 'http://api.localhost', AdminKeyParameter: expect.any(String) });
-    expect(aws.lambda.definitions()).toHaveLength(9);
+    expect(aws.lambda.definitions()).toHaveLength(10);
     expect((await aws.request({ method: 'GET', path: '/v1/health' })).status).toBe(204);
   });
 

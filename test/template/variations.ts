@@ -24,6 +24,7 @@ export const variations: Readonly<Record<string, Readonly<Record<string, string>
     removalPolicy: 'destroy',
     logRetentionDays: '7',
   },
+  'limits of a tenant': { maxAgents: '1000', maxRuntimes: '50', evictIdle: 'true', launchesPerSecond: '5' },
   'events, alarms and reserved concurrency': {
     busEventTypes: 'task.succeeded,task.failed',
     alarmTopicArn: 'arn:aws:sns:eu-central-1:123456789012:alarms',

@@ -1,6 +1,7 @@
 import jsonata from 'jsonata';
 import { BoundedRegExp } from './bounded-regexp.ts';
 import { brief, type Issue } from './errors.ts';
+import { distinct, padded } from './expression-functions.ts';
 import { freeVariables, type StepReads, stepReads } from './expression-reads.ts';
 
 /**
@@ -199,22 +200,11 @@ function compile(source: string): Compiled {
     throw new Error('$eval is not available');
   });
   expression.registerFunction('pad', padded, '<s-ns?:s>');
+  expression.registerFunction('distinct', distinct, '<x:x>');
   const compiled = { expression, free: freeVariables(ast), reads: stepReads(ast) };
   if (compiledOnes.size >= compiledAtMost) compiledOnes.clear();
   compiledOnes.set(source, compiled);
   return compiled;
-}
-
-const longestPadding = 100_000;
-
-/** JSONata's own makes a text of any length that it is asked for. */
-function padded(text: string | undefined, width: number, filling = ' '): string | undefined {
-  if (text === undefined) return undefined;
-  if (Math.abs(width) > longestPadding) throw new Error(`$pad makes at most ${longestPadding} characters`);
-  const missing = Math.abs(Math.trunc(width)) - [...text].length;
-  if (missing <= 0) return text;
-  const padding = [...(filling || ' ').repeat(missing)].slice(0, missing).join('');
-  return width > 0 ? text + padding : padding + text;
 }
 
 interface Room {

@@ -83,8 +83,13 @@ export class World {
   /** Moves the clock until `untilMs`, or until an invariant is broken. */
   async runUntil(untilMs: number): Promise<void> {
     await this.realm.quiet();
+    let lastMs = this.now();
+    let steps = 0;
     while (!this.violation && this.clock.step(untilMs)) {
       await this.realm.quiet();
+      steps = this.now() === lastMs ? steps + 1 : 0;
+      lastMs = this.now();
+      if (steps > mostStepsAtOnce) this.fail('Somebody does the same again and again, and no time passes.');
       this.afterStep();
     }
     if (this.violation) throw this.violation;
@@ -96,5 +101,7 @@ export class World {
   }
 }
 
+/** Timers of one moment. More of them are an endless loop. */
+const mostStepsAtOnce = 20_000;
 /** Clocks of AWS's machines differ by less than this. */
 const maxSkewMs = 1500;

@@ -44,6 +44,8 @@ type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: s
 
 /** How long tasks may go on when the runtime's lifetime is over. */
 const lifetimeGraceMs = 600_000;
+/** Between two wishes to leave, as in the real shim. */
+const leaveAgainMs = 15_000;
 /** Between two claims for the same due time. */
 const leastPauseMs = 100;
 /** An idle shim claims this often, whatever its bell says. */
@@ -211,7 +213,8 @@ export class SimulatedShim implements RunningContainer {
   /** A program that takes its time is not activity: the clock may move while it runs. */
   private perform(task: ClaimedTask): void {
     const fence = `${task.id} ${task.fence}`;
-    if (this.seen.has(fence)) return;
+    // What an answer brings to a shim that is leaving never begins: its goodbye gives it back.
+    if (this.seen.has(fence) || this.stopping) return;
     this.seen.add(fence);
     const startedMs = this.now();
     const end = (outcome: Outcome) => {
@@ -303,6 +306,9 @@ export class SimulatedShim implements RunningContainer {
     const answer = await this.post<StopAnswer>('stop', { reason });
     if (answer.stop) return this.die(0);
     this.stopping = false;
+    // Asked again later, not at once: the function's clock may see a lease for a moment longer.
+    const { idleTimeoutSeconds } = this.enrolment!.config;
+    this.idleSinceMs = Math.max(this.idleSinceMs, this.now() + leaveAgainMs - idleTimeoutSeconds * 1000);
     await this.obey(answer.instructions);
   }
 

@@ -36,6 +36,11 @@ export async function simulate(plan: Plan, assembly: string): Promise<Outcome> {
     world.tell(`${code} ${what === 'begins' ? 'runs' : 'is done with'} ${task.id} fence ${task.fence}`);
     if (what === 'begins') checkAlone(world, task.id);
   };
+  world.stack.fleet.onError = (shim, error) => {
+    world.tell(`${shim.runtimeId} breaks down: ${error instanceof Error ? error.message : error}`);
+    if (world.plan.faults.length === 0) world.fail(`${shim.runtimeId} broke down although nothing went wrong.`);
+    shim.die(1);
+  };
   const outcome = (): Outcome => {
     const { trace, violation } = world;
     const told = violation && {

@@ -21,6 +21,8 @@ export class SimulatedFleet {
   network: ((shim: SimulatedShim, route: string) => Promise<'request_lost' | 'answer_lost' | undefined>) | undefined;
   /** How long a shim waits before it tries a request again. @default not at all */
   pause: ((tries: number) => Promise<void>) | undefined;
+  /** Told what a shim did not catch. @default it is thrown */
+  onError: ((shim: SimulatedShim, error: unknown) => void) | undefined;
   private readonly stack: () => InProcessStack;
 
   constructor(stack: () => InProcessStack) {

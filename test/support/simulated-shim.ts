@@ -396,6 +396,7 @@ export class SimulatedShim implements RunningContainer {
     if (!this.alive) return;
     const done = work().catch((error) => {
       if (error instanceof Displaced) this.die(0);
+      else if (this.alive && this.fleet.onError) this.fleet.onError(this, error);
       else if (this.alive) throw error;
     });
     void this.stack.aws.environment.activity.track(done.finally(() => this.arm()));

@@ -63,3 +63,21 @@ test('an agent that runs wild is stopped at a hundred', async () => {
   await stack.advance(5);
   expect((await shim.call('schedules/more', soon, 'PUT')).status).toBe(201);
 });
+
+test('a schedule that somebody else has made under such a name is not the agent’s', async () => {
+  const { agent, shim } = await anAgent();
+  const full = `agt-${agent.id.slice(4).toLowerCase()}-theirs`;
+  const target = { agentId: agent.id, task: soon.task };
+  await stack.call('PUT', `/v1/schedules/${full}`, { expression: 'rate(1 day)', target }, 201);
+  expect(await shim.call('schedules/theirs', soon, 'PUT')).toMatchObject({ status: 409, body: { code: 'conflict' } });
+  expect(await shim.call('schedules/theirs', undefined, 'DELETE')).toMatchObject({ status: 404 });
+  expect(await stack.call('GET', `/v1/schedules/${full}`)).toMatchObject({ expression: 'rate(1 day)' });
+});
+
+test('what was refused does not count as one of its hundred', async () => {
+  const { shim } = await anAgent();
+  const past = { ...soon, expression: 'at(2020-01-01T00:00:00)' };
+  for (let i = 0; i < 210; i++) expect((await shim.call(`schedules/old${i}`, past, 'PUT')).status).toBe(422);
+  for (let i = 0; i <= 100; i++) await shim.call(`schedules/s${i}`, { ...soon, expression: 'rate(1 day)' }, 'PUT');
+  expect((await shim.call('schedules/more', soon, 'PUT')).status).toBe(409);
+});

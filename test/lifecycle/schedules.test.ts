@@ -245,6 +245,7 @@ test('a fire that can not start yet holds nothing else up, and starts when it ca
   );
   await stack.advance(60);
   finish();
+  stack.fleet.program = (task) => task.input;
   await schedules.untilEnded('held-up', 1, 240);
   undo();
   const second = async () => (await schedules.fires('held-up'))[1]!;

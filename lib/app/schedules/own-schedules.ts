@@ -30,6 +30,12 @@ export async function putOwnSchedule(
 ): Promise<{ schedule: Schedule; created: boolean }> {
   await enrolledAgent(deps, me);
   const full = fullName(me.agentId, name);
+  const present = await deps.schedules.get(me.tenant, full);
+  if (present && present.status !== 'deleted' && !isOwn(present, me))
+    throw new RouseError(
+      'conflict',
+      `Received "${name}"; the schedule ${full} was not made by this agent. Choose another name.`,
+    );
   const others = (await ownSchedules(deps, me)).filter(({ id }) => id !== full);
   if (others.length >= maxOwned) {
     // Those whose time is over make room.
@@ -40,7 +46,17 @@ export async function putOwnSchedule(
   }
   // Before the schedule itself: what an agent has made is always found.
   await deps.schedules.addOwned(me.tenant, me.agentId, full);
-  return putSchedule(deps, me.tenant, full, seed, { ...command, ownerAgentId: me.agentId }, by);
+  try {
+    return await putSchedule(deps, me.tenant, full, seed, { ...command, ownerAgentId: me.agentId }, by);
+  } catch (error) {
+    // What was refused must not count.
+    if (!(await deps.schedules.get(me.tenant, full))) await deps.schedules.removeOwned(me.tenant, me.agentId, full);
+    throw error;
+  }
+}
+
+function isOwn(schedule: Schedule, me: RuntimeIdentity): boolean {
+  return schedule.ownerAgentId === me.agentId;
 }
 
 export async function listOwnSchedules(deps: Deps, me: RuntimeIdentity): Promise<Schedule[]> {
@@ -48,17 +64,19 @@ export async function listOwnSchedules(deps: Deps, me: RuntimeIdentity): Promise
   return ownSchedules(deps, me);
 }
 
-async function ownSchedules(deps: Deps, { tenant, agentId }: RuntimeIdentity): Promise<Schedule[]> {
-  const names = await deps.schedules.owned(tenant, agentId, 2 * maxOwned);
-  const found = await Promise.all(names.map((name) => deps.schedules.get(tenant, name)));
-  return found.filter((schedule): schedule is Schedule => schedule !== undefined && schedule.status !== 'deleted');
+async function ownSchedules(deps: Deps, me: RuntimeIdentity): Promise<Schedule[]> {
+  const names = await deps.schedules.owned(me.tenant, me.agentId, 2 * maxOwned);
+  const found = await Promise.all(names.map((name) => deps.schedules.get(me.tenant, name)));
+  return found.filter(
+    (schedule): schedule is Schedule => schedule !== undefined && schedule.status !== 'deleted' && isOwn(schedule, me),
+  );
 }
 
 export async function deleteOwnSchedule(deps: Deps, me: RuntimeIdentity, name: string, by: Cause): Promise<void> {
   await enrolledAgent(deps, me);
   const full = fullName(me.agentId, name);
   const schedule = await deps.schedules.get(me.tenant, full);
-  if (!schedule) throw notFound('schedule', name);
+  if (!schedule || !isOwn(schedule, me)) throw notFound('schedule', name);
   if (schedule.status !== 'deleted') await deleteSchedule(deps, me.tenant, full, by);
   await deps.schedules.removeOwned(me.tenant, me.agentId, full);
 }

@@ -72,7 +72,8 @@ export class ManualClock implements Clock {
   }
 
   at(timeMs: number, fn: () => void): Timer {
-    const entry = { timeMs, order: this.order++, fn, cancelled: false };
+    // Whole milliseconds, as of the machine's clock: much is numbered by them.
+    const entry = { timeMs: Math.ceil(timeMs), order: this.order++, fn, cancelled: false };
     this.push(entry);
     return {
       cancel: () => {

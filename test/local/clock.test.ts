@@ -15,6 +15,13 @@ test('a real clock that is closed calls nobody any more', () => {
   expect(calls).toBe(1);
 });
 
+test('time is in whole milliseconds, whatever a timer asks for', () => {
+  const clock = new ManualClock(0);
+  clock.at(0.5, () => {});
+  clock.step(10);
+  expect(clock.now()).toBe(1);
+});
+
 test('timers run in order of time, then of creation, and cancelled ones never', () => {
   const random = randomFrom(1);
   const clock = new ManualClock(0);

@@ -2,6 +2,18 @@ import type { Event } from '../../lib/http/schemas/event.ts';
 import type { ExpectedEvent, Ledger } from './ledger.ts';
 import type { World } from './world.ts';
 
+/** Events that the log does not tell yet. A stream may be behind. */
+export async function untold(world: World, ledger: Ledger): Promise<string[]> {
+  const missing: string[] = [];
+  for (const [agentId, expected] of ledger.expected) {
+    if (!ledger.agents.has(agentId)) continue;
+    const told = new Set((await eventsOf(world, agentId)).map((event) => event.id));
+    for (const { id, type, row, version } of expected)
+      if (!told.has(id)) missing.push(`${type} of ${agentId}, ${row}, version ${version}`);
+  }
+  return missing;
+}
+
 /** Invariant 7: the log tells every transition once, without gaps, those of each row in their order. */
 export async function checkEvents(world: World, ledger: Ledger): Promise<void> {
   for (const [agentId, expected] of ledger.expected) {

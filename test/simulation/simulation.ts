@@ -1,7 +1,7 @@
 import { type Action, actions, type Customer, createAgent, putTemplate, type Scene } from './actions.ts';
 import { ApiClient } from './api-client.ts';
 import { Checker } from './checker.ts';
-import { checkEvents } from './event-check.ts';
+import { checkEvents, untold } from './event-check.ts';
 import { installFaults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import type { Plan } from './plan.ts';
@@ -149,6 +149,7 @@ async function settle(world: World, scene: Scene, checker: Checker): Promise<voi
 async function check(world: World, ledger: Ledger, checker: Checker): Promise<void> {
   checker.look();
   checker.checkTasks();
+  await untilNone(world, 'events that are not in the log', () => untold(world, ledger));
   await checkEvents(world, ledger);
   if (world.violation) throw world.violation;
 }

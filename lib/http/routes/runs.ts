@@ -11,86 +11,79 @@ const step = z
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, { error: (issue) => notFoundSentence('step', String(issue.input)) });
 const stepParams = z.object({ id: pathId('run'), step });
 
-const shared = { tag: 'Runs', auth: 'key', role: 'member', answer: run, status: 202 } as const;
-const changeErrors = ['not_found', 'illegal_transition', 'conflict'] as const;
+const base = { tag: 'Runs', auth: 'key' } as const;
+const read = { ...base, method: 'GET', status: 200 } as const;
+/** A verb of one run, or of a step of it. */
+const verb = {
+  ...base,
+  role: 'member',
+  method: 'POST',
+  answer: run,
+  status: 202,
+  errors: ['not_found', 'illegal_transition', 'conflict'],
+} as const;
 
 export const listRuns = contract({
+  ...read,
   id: 'listRuns',
-  method: 'GET',
   path: '/v1/runs',
-  tag: 'Runs',
   summary: 'List runs, newest first',
-  auth: 'key',
   query: listRunsQuery,
   answer: page(runSummary),
-  status: 200,
 });
 
 export const getRun = contract({
+  ...read,
   id: 'getRun',
-  method: 'GET',
   path: '/v1/runs/{id}',
-  tag: 'Runs',
   summary: 'Read a run with all of its steps; with waitSeconds, wait for its end',
-  auth: 'key',
   params,
   query: getRunQuery,
   answer: run,
-  status: 200,
   waits: true,
   errors: ['not_found'],
 });
 
 export const cancelRun = contract({
-  ...shared,
+  ...verb,
   id: 'cancelRun',
-  method: 'POST',
   path: '/v1/runs/{id}/cancel',
   summary: 'Cancel a run; it is cancelled when nothing of it runs any more',
   params,
-  errors: changeErrors,
 });
 
 export const rerun = contract({
-  ...shared,
+  ...verb,
   id: 'rerun',
-  method: 'POST',
   path: '/v1/runs/{id}/rerun',
   summary: 'Run again what is over, as a new run; with fromStep, keep what was done before that step',
   params,
   body: rerunBody,
-  errors: changeErrors,
 });
 
 export const approveStep = contract({
-  ...shared,
+  ...verb,
   id: 'approveStep',
-  method: 'POST',
   path: '/v1/runs/{id}/steps/{step}/approve',
   summary: 'Approve',
   params: stepParams,
   body: answerBody,
-  errors: changeErrors,
 });
 
 export const rejectStep = contract({
-  ...shared,
+  ...verb,
   id: 'rejectStep',
-  method: 'POST',
   path: '/v1/runs/{id}/steps/{step}/reject',
   summary: 'Reject',
   params: stepParams,
   body: answerBody,
-  errors: changeErrors,
 });
 
 export const signalStep = contract({
-  ...shared,
+  ...verb,
   id: 'signalStep',
-  method: 'POST',
   path: '/v1/runs/{id}/steps/{step}/signal',
   summary: 'Give a step the signal that it waits for; one that comes before is kept',
   params: stepParams,
   body: signalBody,
-  errors: changeErrors,
 });

@@ -4,17 +4,21 @@ import { pathName, templateName } from '../schemas/id.ts';
 import { page, pageQuery } from '../schemas/page.ts';
 import { backfillBody, fire, pauseScheduleBody, putScheduleBody, schedule, triggerBody } from '../schemas/schedule.ts';
 
-const base = { tag: 'Schedules', auth: 'key' } as const;
 const params = z.object({ name: pathName('schedule') });
 
+const base = { tag: 'Schedules', auth: 'key' } as const;
+const read = { ...base, method: 'GET', status: 200 } as const;
+const change = { ...base, role: 'member' } as const;
+/** A verb of one schedule. */
+const verb = { ...change, method: 'POST', params } as const;
+
 export const putSchedule = contract({
-  ...base,
+  ...change,
   id: 'putSchedule',
   method: 'PUT',
   path: '/v1/schedules/{name}',
   summary: 'Create a schedule, or change it',
   description: 'Answers 201 with a new schedule, 200 with one that was there. What runs goes on.',
-  role: 'member',
   params: z.object({ name: templateName }),
   body: putScheduleBody,
   answer: schedule,
@@ -24,35 +28,30 @@ export const putSchedule = contract({
 });
 
 export const listSchedules = contract({
-  ...base,
+  ...read,
   id: 'listSchedules',
-  method: 'GET',
   path: '/v1/schedules',
   summary: 'List schedules, newest first',
   query: z.strictObject(pageQuery),
   answer: page(schedule),
-  status: 200,
 });
 
 export const getSchedule = contract({
-  ...base,
+  ...read,
   id: 'getSchedule',
-  method: 'GET',
   path: '/v1/schedules/{name}',
   summary: 'Read a schedule',
   params,
   answer: schedule,
-  status: 200,
   errors: ['not_found'],
 });
 
 export const deleteSchedule = contract({
-  ...base,
+  ...change,
   id: 'deleteSchedule',
   method: 'DELETE',
   path: '/v1/schedules/{name}',
   summary: 'Delete a schedule; what it has started goes on',
-  role: 'member',
   params,
   answer: z.undefined(),
   status: 204,
@@ -60,13 +59,10 @@ export const deleteSchedule = contract({
 });
 
 export const pauseSchedule = contract({
-  ...base,
+  ...verb,
   id: 'pauseSchedule',
-  method: 'POST',
   path: '/v1/schedules/{name}/pause',
   summary: 'Pause a schedule: it fires no more until resumed, but when triggered',
-  role: 'member',
-  params,
   body: pauseScheduleBody,
   answer: schedule,
   status: 200,
@@ -74,13 +70,10 @@ export const pauseSchedule = contract({
 });
 
 export const resumeSchedule = contract({
-  ...base,
+  ...verb,
   id: 'resumeSchedule',
-  method: 'POST',
   path: '/v1/schedules/{name}/resume',
   summary: 'Resume a schedule; what would have fired meanwhile is left to a backfill',
-  role: 'member',
-  params,
   body: pauseScheduleBody,
   answer: schedule,
   status: 200,
@@ -88,13 +81,10 @@ export const resumeSchedule = contract({
 });
 
 export const triggerSchedule = contract({
-  ...base,
+  ...verb,
   id: 'triggerSchedule',
-  method: 'POST',
   path: '/v1/schedules/{name}/trigger',
   summary: 'Fire now, also while it is paused; the overlap policy counts',
-  role: 'member',
-  params,
   body: triggerBody,
   answer: fire,
   status: 202,
@@ -102,15 +92,12 @@ export const triggerSchedule = contract({
 });
 
 export const backfillSchedule = contract({
-  ...base,
+  ...verb,
   id: 'backfillSchedule',
-  method: 'POST',
   path: '/v1/schedules/{name}/backfill',
   summary: 'Start the occurrences of a range in the past that were never started',
   description:
     'One after the other under buffer_all, beside each other under allow_all, by the policy otherwise. Each occurrence starts once, whatever asks for it.',
-  role: 'member',
-  params,
   body: backfillBody,
   answer: schedule,
   status: 202,
@@ -118,14 +105,12 @@ export const backfillSchedule = contract({
 });
 
 export const listFires = contract({
-  ...base,
+  ...read,
   id: 'listFires',
-  method: 'GET',
   path: '/v1/schedules/{name}/fires',
   summary: 'List the fires of a schedule with what became of them, latest first',
   params,
   query: z.strictObject(pageQuery),
   answer: page(fire),
-  status: 200,
   errors: ['not_found'],
 });

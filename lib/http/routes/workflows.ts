@@ -7,16 +7,18 @@ import { definition, workflow } from '../schemas/workflow.ts';
 
 const params = z.object({ name: pathName('workflow') });
 
+const base = { tag: 'Workflows', auth: 'key' } as const;
+const read = { ...base, method: 'GET', status: 200 } as const;
+const change = { ...base, role: 'member' } as const;
+
 export const putWorkflow = contract({
+  ...change,
   id: 'putWorkflow',
   method: 'PUT',
   path: '/v1/workflows/{name}',
-  tag: 'Workflows',
   summary: 'Create a workflow, or its next version if anything differs',
   description:
     'Answers 201 with a new version, 200 with the present one if nothing differs. Everything that is wrong with a definition is told at once, each with its path: cycles, unknown steps, expressions that do not parse, schemas that are none.',
-  auth: 'key',
-  role: 'member',
   params: z.object({ name: templateName }),
   body: definition,
   answer: workflow,
@@ -26,39 +28,31 @@ export const putWorkflow = contract({
 });
 
 export const listWorkflows = contract({
+  ...read,
   id: 'listWorkflows',
-  method: 'GET',
   path: '/v1/workflows',
-  tag: 'Workflows',
   summary: 'List the current version of each workflow',
-  auth: 'key',
   query: z.strictObject(pageQuery),
   answer: page(workflow),
-  status: 200,
 });
 
 export const getWorkflow = contract({
+  ...read,
   id: 'getWorkflow',
-  method: 'GET',
   path: '/v1/workflows/{name}',
-  tag: 'Workflows',
   summary: 'Read a workflow: the current version, or the one that is asked for',
-  auth: 'key',
   params,
   query: z.strictObject({ version: queryInteger(1, 99_999_999).optional() }),
   answer: workflow,
-  status: 200,
   errors: ['not_found'],
 });
 
 export const deleteWorkflow = contract({
+  ...change,
   id: 'deleteWorkflow',
   method: 'DELETE',
   path: '/v1/workflows/{name}',
-  tag: 'Workflows',
   summary: 'Delete a workflow; its runs go on with the version that they hold',
-  auth: 'key',
-  role: 'member',
   params,
   answer: z.undefined(),
   status: 204,
@@ -66,13 +60,11 @@ export const deleteWorkflow = contract({
 });
 
 export const startRun = contract({
+  ...change,
   id: 'startRun',
   method: 'POST',
   path: '/v1/workflows/{name}/runs',
-  tag: 'Workflows',
   summary: 'Start a run of the current version; one for each Idempotency-Key',
-  auth: 'key',
-  role: 'member',
   params,
   body: startRunBody,
   answer: run,

@@ -1,4 +1,6 @@
 import type { Cause } from '../lib/app/commit.ts';
+import { Conflict } from '../lib/app/ports.ts';
+import { isTemporary } from '../lib/aws/temporary-failure.ts';
 import { newUlid } from '../lib/domain/id.ts';
 import type { Principal } from '../lib/http/principal.ts';
 import type { HttpEvent, HttpResult } from '../lib/http/request.ts';
@@ -20,6 +22,8 @@ export function serve(
     now: deps.now,
     newSeed: () => newUlid(deps.now(), deps.random),
     log: deps.log,
+    // A write that lost its race again and again is no fault of the caller either.
+    isTemporary: (error) => error instanceof Conflict || isTemporary(error),
     contracts,
     unbuilt: unbuiltRoutes,
   });

@@ -1,4 +1,4 @@
-import { isRouseError, RouseError } from '../domain/errors.ts';
+import { isRouseError, RouseError, unavailable } from '../domain/errors.ts';
 import { bodyHash } from './canonical-json.ts';
 import { parseOrThrow, sentence } from './issues.ts';
 import { type Match, PathTable, unknownPath } from './path-table.ts';
@@ -52,6 +52,8 @@ export interface RouterOptions {
   /** A new ULID. */
   newSeed(): string;
   log: { error(message: string, fields: Record<string, unknown>): void };
+  /** Whether what a handler threw passes by itself: it is answered with 503 and `Retry-After`. Default: never. */
+  isTemporary?: (error: unknown) => boolean;
   /** All contracts of the API, also those that another function serves: for `Allow`. Default: those of the routes. */
   contracts?: readonly Contract[];
   /** Documented routes that are not built: they answer 422 `not_supported`. */
@@ -77,7 +79,7 @@ export function makeRouter(
       const served = await serve(match, event, method, options);
       return method === 'HEAD' ? { ...served, body: '' } : served;
     } catch (error) {
-      const known = isRouseError(error) ? error : internalError(requestId, error);
+      const known = isRouseError(error) ? error : unexpected(error, requestId, options);
       // `unavailable` is told as it is, yet somebody must be able to find out why
       if (known.status >= 500) {
         options.log.error('request failed', {
@@ -92,6 +94,11 @@ export function makeRouter(
       return method === 'HEAD' ? { ...result, body: '' } : result;
     }
   };
+}
+
+function unexpected(error: unknown, requestId: string, { isTemporary }: RouterOptions): RouseError {
+  if (!isTemporary?.(error)) return internalError(requestId, error);
+  return unavailable('Rouse, or a service that it needs, is too busy at this moment. Try again.', 1, error);
 }
 
 function makeTable(routes: readonly Route[], options: RouterOptions): PathTable<Target> {

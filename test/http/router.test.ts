@@ -6,12 +6,15 @@ import { agentId, benchOf, boxRoutes, getBox, postBox } from './router-bench.ts'
 
 const boxes = () => benchOf(boxRoutes);
 
-const failing = (error: unknown) =>
-  benchOf([
-    bind(getBox, async () => {
-      throw error;
-    }),
-  ]);
+const failing = (error: unknown, options: Parameters<typeof benchOf>[1] = {}) =>
+  benchOf(
+    [
+      bind(getBox, async () => {
+        throw error;
+      }),
+    ],
+    options,
+  );
 
 describe('finding the route', () => {
   test('a handler gets the parameters of the path', async () => {
@@ -288,6 +291,15 @@ describe('answers', () => {
 });
 
 describe('problems', () => {
+  test('what passes by itself is asked for again, and says nothing of the inside', async () => {
+    const busy = new Error('Table rouse-state is throttled');
+    const { ask, logged } = failing(busy, { isTemporary: (error) => error === busy });
+    const { status, headers, json } = await ask('GET', `/v1/boxes/${agentId}`);
+    expect([status, headers['retry-after'], json.code]).toEqual([503, '1', 'unavailable']);
+    expect(json.detail).not.toContain('rouse-state');
+    expect(logged[0]).toMatchObject({ causeMessage: busy.message });
+  });
+
   test('a RouseError becomes a problem document with its code and members', async () => {
     const error = new RouseError('tasks_running', 'Two tasks are running.', { extra: { running: 2, status: 'no' } });
     const { status, headers, json } = await failing(error).ask('GET', `/v1/boxes/${agentId}`);

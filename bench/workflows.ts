@@ -55,13 +55,32 @@ async function overheadsOf({ fleet }: Bench, run: Run, ids: string[]): Promise<n
   const times = await Promise.all(
     ids.map(async (id) => {
       const [taskId] = run.steps[id]?.taskIds ?? [];
-      const query = `/v1/events?taskId=${taskId}&limit=50`;
-      const { items } = await fleet.call<{ items: { type: string; time: string }[] }>('GET', query);
-      const timeOf = (type: string) => Date.parse(items.find((event) => event.type === type)?.time ?? '');
-      return { queuedMs: timeOf('task.queued'), endedMs: timeOf('task.succeeded') };
+      if (taskId === undefined) throw new Error(`The step ${id} of the run ${run.id} has no task.`);
+      return timesOf((path) => fleet.get(path), taskId);
     }),
   );
   return times.slice(1).map(({ queuedMs }, i) => queuedMs - times[i]!.endedMs);
+}
+
+interface EventPage {
+  items: { type: string; time: string }[];
+  nextCursor: string;
+}
+
+/** When a task was queued and when it succeeded. Its events lie among all of its agent's, and may still be on their way. */
+export async function timesOf(
+  get: (path: string) => Promise<EventPage>,
+  taskId: string,
+): Promise<{ queuedMs: number; endedMs: number }> {
+  const times = new Map<string, number>();
+  let after = '';
+  for (;;) {
+    const page = await get(`/v1/events?taskId=${taskId}&limit=200&waitSeconds=25${after}`);
+    for (const { type, time } of page.items) times.set(type, Date.parse(time));
+    const [queuedMs, endedMs] = [times.get('task.queued'), times.get('task.succeeded')];
+    if (queuedMs !== undefined && endedMs !== undefined) return { queuedMs, endedMs };
+    after = `&after=${encodeURIComponent(page.nextCursor)}`;
+  }
 }
 
 /** One agent, as many items as it can do one after the other. */

@@ -3,6 +3,7 @@ import { billOf, totalOf } from '../bench/billing.ts';
 import { percentile } from '../bench/statistics.ts';
 import { number, table } from '../bench/table.ts';
 import { type ActorUsage, requestCount, shareOf } from '../bench/usage.ts';
+import { timesOf } from '../bench/workflows.ts';
 
 const million = 1_000_000;
 
@@ -88,5 +89,19 @@ describe('figures', () => {
       ['none', number(0, 2)],
     ];
     expect(table(rows)).toBe(['             n', '  -----  -----', '  reads  12.35', '  none       -'].join('\n'));
+  });
+});
+
+describe('the times of a task', () => {
+  it('are read on until its end has come', async () => {
+    const event = (type: string, second: number) => ({ type, time: `2026-11-22T00:00:0${second}.000Z` });
+    const pages = [[], [event('task.queued', 1)], [], [event('task.started', 2), event('task.succeeded', 3)]];
+    const cursors: (string | null)[] = [];
+    const times = await timesOf(async (path) => {
+      cursors.push(new URLSearchParams(path.split('?')[1]).get('after'));
+      return { items: pages[cursors.length - 1]!, nextCursor: `c${cursors.length}` };
+    }, 'tsk_1');
+    expect(times.endedMs - times.queuedMs).toBe(2000);
+    expect(cursors).toEqual([null, 'c1', 'c2', 'c3']);
   });
 });

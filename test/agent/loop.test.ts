@@ -140,6 +140,20 @@ describe('an idle loop', () => {
     expect(world.times('stop')).toEqual([20, 90]);
   });
 
+  test('whose clock is ahead of the API’s asks ten times a second at most for what is due by its own', async () => {
+    let nextDueAt: string | null = null;
+    let asked = 0;
+    // A loop without a pause would never let the test go on.
+    const world = makeWorld({ api: () => (++asked > 100 ? 'down' : { nextDueAt }) });
+    // By the API's clock, it is not due for another two seconds.
+    nextDueAt = new Date(world.clock.now() - 2000).toISOString();
+    world.loop.ring();
+    await world.clock.advance(1000);
+    const claims = world.times('claim');
+    expect(claims.length).toBeGreaterThan(5);
+    expect(claims.length).toBeLessThan(15);
+  });
+
   test('gives up with 1 when the API has been silent for 10 minutes', async () => {
     const world = makeWorld({ idleTimeoutSeconds: 3600, api: () => 'down' });
     await world.clock.advance(9 * 60_000);

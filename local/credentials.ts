@@ -14,11 +14,16 @@ export interface IssuedCredentials {
 /** The access key of whoever runs the local stack. Everyone may know it: the embedded AWS listens on the loopback only. */
 export const localAdministrator = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 
+/** Expired credentials are known for so long, to say that they are expired. */
+const knownMs = 3_600_000;
+
 /** Credentials that the embedded AWS has handed out: to functions, containers, and by AssumeRole. */
 export class CredentialRegistry {
   private readonly clock: Clock;
   private readonly issued: StoredMap<IssuedCredentials>;
   private readonly administrator: IssuedCredentials;
+  /** When those that have expired are forgotten next. */
+  private forgetMs = 0;
 
   constructor(store: Store, clock: Clock, accountId: string) {
     this.clock = clock;
@@ -40,7 +45,7 @@ export class CredentialRegistry {
     sessionPolicy?: string,
   ): IssuedCredentials {
     const now = this.clock.now();
-    for (const [key, old] of this.issued.entries()) if (old.expiresAtMs < now - 3_600_000) this.issued.delete(key);
+    if (now >= this.forgetMs) this.forget(now);
     const account = roleArn.split(':')[4] ?? '';
     const roleName = roleArn.slice(roleArn.lastIndexOf('/') + 1);
     const credentials: IssuedCredentials = {
@@ -60,6 +65,12 @@ export class CredentialRegistry {
     return credentials;
   }
 
+  /** Now and then: to look at all of them for each new one would take the longer the more there are. */
+  private forget(now: number): void {
+    for (const [key, old] of this.issued.entries()) if (old.expiresAtMs < now - knownMs) this.issued.delete(key);
+    this.forgetMs = now + knownMs;
+  }
+
   /** The credentials of an access key, or undefined when it was never issued or has expired. */
   find(accessKeyId: string): IssuedCredentials | undefined {
     if (accessKeyId === localAdministrator.accessKeyId) return this.administrator;
@@ -67,7 +78,7 @@ export class CredentialRegistry {
     return found && found.expiresAtMs > this.clock.now() ? found : undefined;
   }
 
-  /** Whether an access key was issued and is too old by now (known for an hour). */
+  /** Whether an access key was issued and is too old by now (known for an hour or two). */
   hasExpired(accessKeyId: string): boolean {
     const found = this.issued.get(accessKeyId);
     return found !== undefined && found.expiresAtMs <= this.clock.now();

@@ -188,12 +188,12 @@ export class EmbeddedAws {
 
   /** Credentials of a new session of a role, e.g. for the clients of an in-process handler. */
   roleCredentials(roleArn: string, sessionName: string) {
-    const { accessKeyId, secretAccessKey, sessionToken } = this.environment.credentials.issue(
+    const { accessKeyId, secretAccessKey, sessionToken, expiresAtMs } = this.environment.credentials.issue(
       roleArn,
       sessionName,
       lambdaCredentialsSeconds,
     );
-    return { accessKeyId, secretAccessKey, sessionToken };
+    return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAtMs) };
   }
 
   /** Serves the AWS endpoint on the loopback. Call it before {@link deploy}: queue URLs contain its port. */

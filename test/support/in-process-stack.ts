@@ -27,7 +27,7 @@ import type { WireRequest, WireResponse } from '../../local/service.ts';
 import type { FunctionDefinition } from '../../local/services/lambda/function.ts';
 import type { InProcessHandler } from '../../local/services/lambda/in-process-runner.ts';
 import { ClockRetryStrategy } from './clock-retry-strategy.ts';
-import { leanSdk } from './lean-sdk.ts';
+import { leanSdk, type SessionCredentials } from './lean-sdk.ts';
 import { SimulatedFleet } from './simulated-fleet.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each function has its own event
@@ -51,6 +51,9 @@ const reading = /^(Get|BatchGet|Head|List|Describe|Query|AssumeRole)/;
 
 /** As the composition root has it (`lambdas/deps.ts`). */
 const sdkAttempts = 4;
+
+/** Lambda renews a function's credentials before their end. */
+const renewEarlyMs = 600_000;
 
 /** One AWS call that a function is about to make. */
 export interface FunctionCall {
@@ -284,9 +287,8 @@ export class InProcessStack {
     return {
       env: { ...definition.environment, ...this.env, AWS_REGION: aws.region },
       client: {
-        ...leanSdk,
+        ...leanSdk(this.sessionOf(definition, name)),
         requestHandler: aws.requestHandler((exchange, request) => this.exchange(exchange, { function: name, request })),
-        credentials: aws.roleCredentials(definition.roleArn, name),
         retryStrategy: new ClockRetryStrategy(
           sdkAttempts,
           (ms) => aws.lambda.sleep(ms),
@@ -310,6 +312,16 @@ export class InProcessStack {
         return { status: answer.status, body: Buffer.from(answer.body).toString() };
       },
       write: (line) => this.logs.push(line),
+    };
+  }
+
+  /** Credentials of a function's role, renewed before they expire. */
+  private sessionOf({ roleArn }: FunctionDefinition, name: string): () => Promise<SessionCredentials> {
+    let session: ReturnType<EmbeddedAws['roleCredentials']> | undefined;
+    return async () => {
+      if (!session || session.expiration.getTime() <= this.clock.now() + renewEarlyMs)
+        session = this.aws.roleCredentials(roleArn, name);
+      return session;
     };
   }
 

@@ -59,8 +59,11 @@ export class Launches {
 
   remember(clusterArn: string, token: string, input: Input, taskIds: string[], failures: LaunchFailure[]): void {
     const createdAtMs = this.environment.clock.now();
-    for (const [key, launch] of [...this.stored.entries()])
-      if (launch.createdAtMs + dayMs < createdAtMs) this.stored.delete(key);
+    // The oldest come first.
+    for (const [key, launch] of this.stored.entries()) {
+      if (launch.createdAtMs + dayMs >= createdAtMs) break;
+      this.stored.delete(key);
+    }
     this.stored.set(`${clusterArn}/${token}`, { parameters: digest(input), createdAtMs, taskIds, failures });
   }
 }

@@ -51,14 +51,13 @@ interface DocumentCommand {
   resolveMiddleware(stack: unknown, configuration: Configuration, ...rest: unknown[]): Handler;
 }
 
-/** Handlers of commands by their class, for each client by its configuration. */
-const kept = new WeakMap<Configuration, Map<unknown, Handler>>();
+/** Handlers of commands by their class, for each client by its middleware: to presign there is another one each time. */
+const kept = new WeakMap<object, Map<unknown, Handler>>();
 
 /** As the SDK's own `cacheMiddleware`, which does not know the document client. */
-function keep(configuration: Configuration, command: object, make: () => Handler): Handler {
-  if (!configuration.keepsHandlers) return make();
-  const handlers = kept.get(configuration) ?? new Map<unknown, Handler>();
-  kept.set(configuration, handlers);
+function keep(stack: object, command: object, make: () => Handler): Handler {
+  const handlers = kept.get(stack) ?? new Map<unknown, Handler>();
+  kept.set(stack, handlers);
   const handler = handlers.get(command.constructor) ?? make();
   handlers.set(command.constructor, handler);
   return handler;
@@ -66,15 +65,14 @@ function keep(configuration: Configuration, command: object, make: () => Handler
 
 const documentCommand = Object.getPrototypeOf(documents.GetCommand) as new () => DocumentCommand;
 const command = Object.getPrototypeOf(documentCommand.prototype) as {
-  resolveMiddlewareWithContext(stack: unknown, configuration: Configuration, ...rest: unknown[]): Handler;
+  resolveMiddlewareWithContext(stack: object, configuration: Configuration, ...rest: unknown[]): Handler;
 };
 
 const { resolveMiddlewareWithContext } = command;
 command.resolveMiddlewareWithContext = function (stack, configuration, ...rest) {
-  return keep(configuration, this, () =>
-    // The middleware copies a client's configuration three times for each call. V8 copies a copy ten times faster.
-    resolveMiddlewareWithContext.call(this, stack, { ...configuration, keepsHandlers: false }, ...rest),
-  );
+  // The middleware copies a client's configuration three times for each call. V8 copies a copy ten times faster.
+  const make = () => resolveMiddlewareWithContext.call(this, stack, { ...configuration }, ...rest);
+  return configuration.keepsHandlers ? keep(stack, this, make) : make();
 };
 
 for (const found of Object.values(documents)) {
@@ -88,7 +86,7 @@ for (const found of Object.values(documents)) {
   ) {
     if (!configuration.keepsHandlers) return resolveMiddleware.call(this, stack, configuration, ...rest);
     // The SDK's own handler performs the command that it was made for, whatever it is given.
-    const handler = keep(configuration, this, () => {
+    const handler = keep(stack, this, () => {
       this.addMarshallingMiddleware(configuration);
       return this.clientCommand.resolveMiddleware(
         stack.concat(this.middlewareStack),

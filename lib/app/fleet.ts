@@ -1,8 +1,9 @@
-import { newFleet, reconciled } from '../domain/fleet.ts';
+import { newFleet, reconciled, walks } from '../domain/fleet.ts';
 import { agentHead, type HeadRef } from '../domain/head.ts';
 import { timeOf } from '../domain/id.ts';
 import { bySystem, carry } from './commit.ts';
 import type { Deps } from './deps.ts';
+import { removeLeftovers } from './leftover-objects.ts';
 import { Conflict, type RunningTask } from './ports.ts';
 import { isMinded } from './runtime-owner.ts';
 
@@ -21,22 +22,24 @@ export async function ensureFleet(deps: Deps): Promise<void> {
 
 /**
  * Compares in both directions what there is with what should be, a bounded piece at a time: ECS tasks that belong to no
- * runtime, bells of dead runtimes, work that nobody would look at. What can't be looked up fails the look, and nothing
+ * runtime, bells of dead runtimes, work that nobody would look at, files of no generation. What can't be looked up fails the look, and nothing
  * is concluded from it.
  */
 export async function reconcileFleet(deps: Deps, tenant: string, _id: string, cause: string): Promise<void> {
   const fleet = await deps.fleet.get(tenant);
   if (!fleet || fleet.dueAtMs > deps.now()) return;
-  const [ecs, bells, work] = await Promise.all([
+  const [ecs, bells, work, objects] = await Promise.all([
     lookAtTasks(deps, fleet.cursors.tasks, Object.keys(fleet.suspects)),
     lookAtBells(deps, tenant, fleet.cursors.bells),
     lookForWork(deps, tenant, fleet.cursors.work),
+    walks(fleet, deps.now()) ? removeLeftovers(deps, tenant, fleet.cursors.objects) : { removed: [], next: undefined },
   ]);
   const findings = {
     ...ecs,
     bells: bells.removed,
     forgotten: work.forgotten,
-    cursors: { tasks: ecs.next, bells: bells.next, work: work.next },
+    objects: objects.removed,
+    cursors: { tasks: ecs.next, bells: bells.next, work: work.next, objects: objects.next },
   };
   const { fleet: after, events, stop } = reconciled(fleet, findings, deps.now());
   try {

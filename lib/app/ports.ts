@@ -246,6 +246,8 @@ export interface Objects {
   finishParts(to: string, uploadId: string, etags: string[], bytes: number): Promise<boolean>;
   /** Keys under a prefix, oldest name first, a page at a time. */
   list(prefix: string): AsyncIterable<string[]>;
+  /** One page of a thousand, with when each was put; `after` is the `next` of the page before. */
+  page(prefix: string, after: string | undefined): Promise<Page<{ key: string; changedMs: number }>>;
   delete(keys: string[]): Promise<void>;
 }
 

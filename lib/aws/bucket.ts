@@ -15,7 +15,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import type { Objects } from '../app/ports.ts';
+import type { Objects, Page } from '../app/ports.ts';
 
 export class Bucket implements Objects {
   private readonly client: S3Client;
@@ -135,6 +135,16 @@ export class Bucket implements Objects {
       yield (answer.Contents ?? []).flatMap((object) => object.Key ?? []);
       token = answer.NextContinuationToken;
     } while (token);
+  }
+
+  async page(prefix: string, after: string | undefined): Promise<Page<{ key: string; changedMs: number }>> {
+    const answer = await this.client.send(
+      new ListObjectsV2Command({ Bucket: this.name, Prefix: prefix, StartAfter: after }),
+    );
+    const items = (answer.Contents ?? []).flatMap(({ Key: key, LastModified }) =>
+      key === undefined || LastModified === undefined ? [] : [{ key, changedMs: LastModified.getTime() }],
+    );
+    return { items, next: answer.IsTruncated ? answer.Contents?.at(-1)?.Key : undefined };
   }
 
   async delete(keys: string[]): Promise<void> {

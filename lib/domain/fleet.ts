@@ -7,13 +7,22 @@ export const fleetLookMs = 300_000;
 const secondLookMs = 240_000;
 /** One event names this many things at most; its count tells the rest. */
 const namedAtMost = 20;
+/** How often the walk through the bucket begins. */
+const walkEveryMs = 24 * 3_600_000;
 
 /** What the two-way reconciliation remembers between its looks. A deployment has one. */
 export interface Fleet {
   id: 'fleet';
   tenant: string;
   /** Where each of the lists goes on; from its start without one. */
-  cursors: { tasks?: string | undefined; bells?: string | undefined; work?: string | undefined };
+  cursors: {
+    tasks?: string | undefined;
+    bells?: string | undefined;
+    work?: string | undefined;
+    objects?: string | undefined;
+  };
+  /** When the present walk through the bucket began, or the last one. */
+  walkedMs?: number | undefined;
   /** ECS tasks that run for nobody, by ARN. */
   suspects: Record<string, Suspect>;
   dueAtMs: number;
@@ -37,6 +46,8 @@ export interface Findings {
   remaining: string[];
   /** Bells of runtimes that are dead, already removed. */
   bells: string[];
+  /** Keys of objects that belonged to no generation, already removed. */
+  objects: string[];
   /** Heads with work and no time at which anybody would look. */
   forgotten: HeadRef[];
   cursors: Fleet['cursors'];
@@ -51,6 +62,11 @@ export interface FleetDecision {
 
 export function newFleet(tenant: string, nowMs: number): Fleet {
   return { id: 'fleet', tenant, cursors: {}, suspects: {}, dueAtMs: nowMs + fleetLookMs, version: 1 };
+}
+
+/** Whether a look goes on with the walk through the bucket, or begins a new one. */
+export function walks({ cursors, walkedMs = 0 }: Fleet, nowMs: number): boolean {
+  return cursors.objects !== undefined || nowMs - walkedMs >= walkEveryMs;
 }
 
 /** A task of nobody is marked, stopped when the next look finds it again, and forgotten when it is gone. */
@@ -73,6 +89,7 @@ export function reconciled(fleet: Fleet, findings: Findings, nowMs: number): Fle
     ...told('fleet.orphans_marked', 'taskArns', marked),
     ...told('fleet.orphans_stopped', 'taskArns', fresh),
     ...told('fleet.bells_removed', 'runtimeIds', findings.bells),
+    ...told('fleet.objects_removed', 'keys', findings.objects),
     ...told(
       'fleet.work_found',
       'ids',
@@ -80,8 +97,9 @@ export function reconciled(fleet: Fleet, findings: Findings, nowMs: number): Fle
     ),
   ];
   const { cursors } = findings;
+  const walkedMs = fleet.cursors.objects === undefined && walks(fleet, nowMs) ? nowMs : fleet.walkedMs;
   return {
-    fleet: { ...fleet, cursors, suspects, dueAtMs: nowMs + fleetLookMs, version: fleet.version + 1 },
+    fleet: { ...fleet, cursors, walkedMs, suspects, dueAtMs: nowMs + fleetLookMs, version: fleet.version + 1 },
     events,
     stop,
   };

@@ -1,7 +1,10 @@
 /** Every key of ours in the bucket. The grants of functions and agents are on these prefixes. */
 
+/** What belongs to any agent of a tenant. */
+export const allAgentObjects = (tenant: string) => `agents/${tenant}/`;
+
 /** What belongs to an agent: its generations, by the runtimes that saved them. */
-export const agentObjects = (tenant: string, agentId: string) => `agents/${tenant}/${agentId}/`;
+export const agentObjects = (tenant: string, agentId: string) => `${allAgentObjects(tenant)}${agentId}/`;
 
 /** Where one runtime may write. */
 export const runtimeObjects = (tenant: string, agentId: string, runtimeId: string) =>

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Findings, type Fleet, fleetLookMs, newFleet, reconciled } from '../../lib/domain/fleet.ts';
+import { type Findings, type Fleet, fleetLookMs, newFleet, reconciled, walks } from '../../lib/domain/fleet.ts';
 
 const startMs = 1_800_000_000_000;
-const nothing: Findings = { orphans: [], remaining: [], bells: [], forgotten: [], cursors: {} };
+const nothing: Findings = { orphans: [], remaining: [], bells: [], forgotten: [], objects: [], cursors: {} };
 const types = (events: { type: string }[]) => events.map(({ type }) => type);
 
 function look(fleet: Fleet, findings: Partial<Findings>, looks: number) {
@@ -54,5 +54,19 @@ describe('a look', () => {
     const [event] = look(newFleet('default', startMs), { bells }, 1).events;
     expect(event?.data).toMatchObject({ count: 100 });
     expect(event?.data?.runtimeIds).toHaveLength(20);
+  });
+});
+
+describe('the walk through the bucket', () => {
+  const begun = look(newFleet('default', startMs), { cursors: { objects: 'agents/x' } }, 1).fleet;
+  const daysLater = (days: number) => startMs + fleetLookMs + days * 86_400_000;
+
+  it('goes on until its end', () => {
+    expect(walks(begun, daysLater(0))).toBe(true);
+  });
+
+  it('begins again a day after it began, however long it took', () => {
+    const { fleet } = look(begun, {}, 50);
+    expect([walks(fleet, daysLater(1) - 1), walks(fleet, daysLater(1))]).toEqual([false, true]);
   });
 });

@@ -140,3 +140,34 @@ test('what is written for an agent after its end is removed by a last look', asy
   await stack.advance(70 * 60);
   expect(await stored()).toBe(0);
 });
+
+test('files that a save left and no generation is made of are removed after a day, and nothing else', async () => {
+  const agent = await client.createAgent('echo', { start: true });
+  await client.becomes(agent.id, 'running');
+  const before = stack.fleet.newest.runtimeId;
+  await stack.fleet.newest.saveWorkspace(['kept']);
+  const put = (runtimeId: string, name: string) =>
+    stack.damage(`agents/default/${agent.id}/runtimes/${runtimeId}/packs/${name}`, name);
+  await put(before, 'cut-off');
+  await stack.call('POST', `/v1/agents/${agent.id}/pause`, {}, 202);
+  await client.becomes(agent.id, 'paused');
+  await stack.call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
+  await client.becomes(agent.id, 'running');
+  // The runtime that the agent has may still commit what it has written, however long that takes.
+  await put(stack.fleet.newest.runtimeId, 'under-way');
+  stack.fleet.newest.mute = true;
+  const packs = async () =>
+    (await stack.objects(`agents/default/${agent.id}/`)).flatMap((key) => key.split('/packs/')[1] ?? []).sort();
+  await stack.advance(2 * lookSeconds);
+  expect(await packs()).toEqual(['cut-off', 'kept', 'under-way']);
+  // A day without sweeps, which look every minute.
+  const mend = stack.aws.faults.addDelivery(() => ({ copies: 0 }));
+  await stack.advance(25 * 3600);
+  mend();
+  await stack.advance(120);
+  expect(await packs()).toEqual(['kept', 'under-way']);
+  expect(await stack.objects(`agents/default/${agent.id}/runtimes/${before}/generations`)).toHaveLength(1);
+  expect(await eventsOf('fleet.objects_removed')).toMatchObject([
+    { data: { count: 1, keys: [expect.stringContaining('cut-off')] } },
+  ]);
+});

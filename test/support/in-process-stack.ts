@@ -49,6 +49,9 @@ const makers: Record<string, (deps: FunctionDeps) => AnyHandler> = {
 /** AWS calls that leave everything as it is. */
 const reading = /^(Get|BatchGet|Head|List|Describe|Query|AssumeRole)/;
 
+/** AWS replaces the environment of a function every few hours, before its credentials end. */
+const longestProcessMs = 6 * 3_600_000;
+
 /** As the composition root has it (`lambdas/deps.ts`). */
 const sdkAttempts = 4;
 
@@ -266,8 +269,11 @@ export class InProcessStack {
   private handlerOf(definition: FunctionDefinition): InProcessHandler {
     const name = nameOf(definition);
     let process: AnyHandler | undefined;
+    let bornMs = 0;
     return (event, context) =>
       new Promise((resolve, reject) => {
+        if (this.clock.now() - bornMs > longestProcessMs) process = undefined;
+        if (!process) bornMs = this.clock.now();
         process ??= makers[name]!(makeDeps(name, this.worldOf(definition, name)));
         const die = () => {
           invocation.dead = true;

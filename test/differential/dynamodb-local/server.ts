@@ -1,9 +1,10 @@
 /** Amazon's DynamoDB Local: fetched from Maven once, run in memory on a free port. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnMortal } from './mortal-child.ts';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const cache = fileURLToPath(new URL('../../../node_modules/.cache/dynamodb-local', import.meta.url));
@@ -22,15 +23,9 @@ export async function startDynamoDbLocal(): Promise<DynamoDbLocal> {
   const libraries = fetched(version);
   const port = await freePort();
   const flags = [`-Djava.library.path=${libraries}`, '-Xmx1g', '-cp', join(libraries, '*'), mainClass];
-  const server = spawn('java', [...flags, '-inMemory', '-disableTelemetry', '-port', String(port)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const stopped = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  const command = ['java', ...flags, '-inMemory', '-disableTelemetry', '-port', String(port)];
+  const { child: server, stop } = spawnMortal(command);
   const endpoint = `http://127.0.0.1:${port}`;
-  const stop = async () => {
-    server.kill('SIGKILL');
-    await stopped;
-  };
   try {
     await answering(server, endpoint);
   } catch (error) {
@@ -87,11 +82,11 @@ async function answering(server: ChildProcess, endpoint: string): Promise<void> 
   server.stdout?.on('data', (chunk) => (said += chunk));
   server.stderr?.on('data', (chunk) => (said += chunk));
   let failure: Error | undefined;
+  server.once('error', (error) => (failure = new Error(`sh could not be started (${error.message})`)));
   server.once(
-    'error',
-    (error) => (failure = new Error(`java could not be started (${error.message}); Java 17 is needed`)),
+    'exit',
+    (code) => (failure ??= new Error(`DynamoDB Local ended with ${code}: ${said.trim()}. Java 17 is needed.`)),
   );
-  server.once('exit', (code) => (failure ??= new Error(`DynamoDB Local ended with ${code}: ${said.trim()}`)));
   const deadline = Date.now() + startTimeoutMs;
   while (Date.now() < deadline) {
     if (failure) throw failure;

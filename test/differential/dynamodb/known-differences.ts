@@ -3,6 +3,13 @@ import type { Answer, Refusal } from './answers.ts';
 import type { Operation } from './operations.ts';
 import { headOf } from './wordings.ts';
 
+/** What DynamoDB Local found wrong, in a request or in an item of a transaction. */
+function faultsOf(refusal: Refusal): string[] {
+  if (isInvalid(refusal) || isCancelledForKeys(refusal)) return [headOf(refusal.message)];
+  const faults = (refusal.CancellationReasons ?? []).filter(({ Code }) => Code === 'ValidationError');
+  return isCancelled(refusal) ? faults.map(({ Message = '' }) => headOf(Message)) : [];
+}
+
 interface KnownDifference {
   why: string;
   covers(embedded: Refusal, authority: Refusal): boolean;
@@ -19,9 +26,7 @@ const knownDifferences: readonly KnownDifference[] = [
   {
     why: 'Of several faults of one request nobody promises which is named. (A refusal for a fault that is none shows where it is the only one.)',
     covers: (embedded, authority) =>
-      isInvalid(embedded) &&
-      (isInvalid(authority) || isCancelledForKeys(authority)) &&
-      headOf(embedded.message) !== headOf(authority.message),
+      isInvalid(embedded) && faultsOf(authority).length > 0 && !faultsOf(authority).includes(headOf(embedded.message)),
   },
   {
     why: 'An action that does not suit its item cancels the transaction, with the reason ValidationError in the place of that action and a reason for each other (API Reference, TransactWriteItems, TransactGetItems: CancellationReasons). DynamoDB Local refuses the request, or gives that reason alone, or none.',

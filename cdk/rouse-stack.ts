@@ -156,7 +156,6 @@ export class RouseStack extends Stack {
       messaging,
       schedules,
       compute,
-      agentCredentials,
       bellArn,
       adminKeyParameter,
       tokenKeyParameter,

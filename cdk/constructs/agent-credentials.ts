@@ -12,7 +12,8 @@ export interface AgentCredentialsProps {
 
 /**
  * The credentials of a shim: one static role, narrowed by the session's tags to one agent's files, one runtime's
- * writes and its bell. A session without all three tags, or with another, is refused.
+ * writes and its bell. A session without all three tags, or with another, is refused. Its trust policy names the one
+ * role that may assume it, which in the same account needs no permission of its own (API Reference, AssumeRole).
  */
 export class AgentCredentials extends Construct {
   readonly role: Role;

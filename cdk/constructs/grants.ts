@@ -1,7 +1,6 @@
 import type { Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { AgentCredentials } from './agent-credentials.ts';
 import type { Compute } from './compute.ts';
 import type { FunctionName } from './functions.ts';
 import type { Messaging } from './messaging.ts';
@@ -16,7 +15,6 @@ export interface Granted {
   readonly messaging: Messaging;
   readonly schedules: Schedules;
   readonly compute: Compute;
-  readonly agentCredentials: AgentCredentials;
   /** ARN of the bell of a runtime. */
   readonly bellArn: (runtimeId: string) => string;
   readonly adminKeyParameter: string;
@@ -126,7 +124,6 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       onTable(logTable, 'PutItem'),
       send(work),
       allow(['sqs:DeleteQueue'], [bells.queueArn]),
-      allow(['sts:AssumeRole', 'sts:TagSession'], [granted.agentCredentials.role.roleArn]),
       onParameters(['ssm:GetParameter'], granted.tokenKeyParameter),
       onObjects('GetObject', 'agents/*', 'tasks/*', 'uploads/*'),
       onObjects('DeleteObject', 'agents/*'),

@@ -54,7 +54,6 @@ const grants: Record<FunctionName, string[]> = {
     `${log}: ${items('PutItem')}`,
     `${work}: sqs:SendMessage`,
     `${bells}: sqs:DeleteQueue`,
-    '{AgentCredentialsRole.Arn}: sts:AssumeRole sts:TagSession',
     'ssm:~:parameter/rouse/token-key: ssm:GetParameter',
     ...['agents', 'tasks', 'uploads'].map((folder) => `${bucket}/${folder}/*: s3:GetObject`),
     `${bucket}/agents/*: s3:DeleteObject`,

@@ -11,8 +11,6 @@ const assembly = named(readAssembly(inject('assembly')));
 /** Statements whose absence nothing here can notice, each with the reason. */
 const unnoticeable: Record<string, string> = {
   'StateBucketPolicy6798C105 1: s3:*': 'it denies what comes without TLS, and every call here counts as one with it',
-  'FunctionsRuntimeRoleDefaultPolicyCD745895 6: sts:AssumeRole sts:TagSession':
-    "in one account the agents' role, whose trust policy names this one, is enough; it tells a reader who may do it",
 };
 
 const deploy: UseCase = { name: 'the deploy', run: async () => {} };

@@ -12,6 +12,7 @@ import { grantsOf } from './constructs/grants.ts';
 import { Messaging } from './constructs/messaging.ts';
 import { type ExistingNetwork, Network } from './constructs/network.ts';
 import { Observability } from './constructs/observability.ts';
+import { OwnKey, roleUses } from './constructs/own-key.ts';
 import { Schedules } from './constructs/schedules.ts';
 import { State } from './constructs/state.ts';
 
@@ -22,6 +23,8 @@ export interface RouseStackProps {
   readonly agentImage?: string;
   /** What the agent image is built for. @default arm64 */
   readonly agentArchitectures?: readonly AgentArchitecture[];
+  /** ARN of a KMS key for what is stored. @default the keys of AWS */
+  readonly kmsKeyArn?: string;
   /** What becomes of tables and bucket with the stack. @default retain */
   readonly removalPolicy?: 'retain' | 'destroy';
   /** Days that logs, events and the lines of tasks are kept; a number that CloudWatch Logs knows. @default 30 */
@@ -71,8 +74,11 @@ export class RouseStack extends Stack {
     const tokenKeyParameter = `/${prefix}/token-key`;
     const bellArn = (runtimeId: string) => this.formatArn({ service: 'sqs', resource: `${prefix}-bell-${runtimeId}` });
 
-    const state = new State(this, 'State', { removalPolicy });
-    const messaging = new Messaging(this, 'Messaging', { prefix });
+    const ownKey = props.kmsKeyArn === undefined ? undefined : new OwnKey(this, 'OwnKey', props.kmsKeyArn);
+    const key = ownKey?.key;
+
+    const state = new State(this, 'State', { removalPolicy, key });
+    const messaging = new Messaging(this, 'Messaging', { prefix, key });
     const network = new Network(this, 'Network', { existing: props.existingNetwork });
     const image = new AgentImage(this, 'AgentImage', {
       folder: () => bundles.agentFolder(),
@@ -81,12 +87,14 @@ export class RouseStack extends Stack {
     });
     const compute = new Compute(this, 'Compute', {
       image,
+      key,
       logRetention,
       allowedSecretArns,
       allowedRepositoryArns: props.allowedRepositoryArns ?? [],
     });
     const functions = new Functions(this, 'Functions', {
       code: (name) => bundles.functionCode(name),
+      key,
       logRetention,
       reservedConcurrency: props.reservedConcurrency,
     });
@@ -133,6 +141,7 @@ export class RouseStack extends Stack {
       ROUSE_ADMIN_KEY_PARAMETER: adminKeyParameter,
       ROUSE_TOKEN_KEY_PARAMETER: tokenKeyParameter,
       ROUSE_LOG_RETENTION_DAYS: String(logRetention),
+      ROUSE_KMS_KEY_ARN: key?.keyArn ?? '',
       ROUSE_MAX_AGENTS: String(props.maxAgents ?? ''),
       ROUSE_MAX_RUNTIMES: String(props.maxRuntimes ?? ''),
       ROUSE_LAUNCHES_PER_SECOND: String(props.launchesPerSecond ?? 20),
@@ -162,8 +171,13 @@ export class RouseStack extends Stack {
       allowedTaskRoleArns,
     });
     for (const name of functionNames) {
-      for (const statement of grants[name]) functions.get(name).role.addToPolicy(statement);
+      for (const statement of [...grants[name], ...(ownKey?.functionStatements(name) ?? [])]) {
+        functions.get(name).role.addToPolicy(statement);
+      }
     }
+    ownKey?.grant(agentCredentials.role, roleUses.agentCredentials);
+    ownKey?.grant(compute.executionRole, roleUses.execution);
+    ownKey?.grant(schedules.userRole, roleUses.schedules);
   }
 }
 

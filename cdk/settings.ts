@@ -75,6 +75,14 @@ const contextKeys = {
   agentArchitectures: listOf(/^(arm64|x86_64)$/, 'arm64 and x86_64')
     .refine((items) => items.length > 0, 'wanted arm64, x86_64, or both')
     .optional(),
+  /** A KMS key of yours for what is stored, in the stack's region; see README for its policy. @default AWS's own keys */
+  kmsKeyArn: z
+    .string()
+    .regex(
+      /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
+      'wanted the ARN of a KMS key, like arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab; the ARN of an alias will not do',
+    )
+    .optional(),
   /** What becomes of tables and bucket with the stack: `retain` or `destroy`. @default retain */
   removalPolicy: z.enum(['retain', 'destroy'], 'wanted retain or destroy').optional(),
   /** Days that logs, events and the lines of tasks are kept. @default 30 */

@@ -95,7 +95,7 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
     alarms: new SchedulerAlarms(new SchedulerClient(client), config),
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),
-    parameters: new SsmParameters(new SSMClient(client)),
+    parameters: new SsmParameters(new SSMClient(client), config.kmsKeyArn),
     identities: new StsIdentities(
       new STSClient(client),
       config.agentCredentialsRoleArn,

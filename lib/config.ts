@@ -78,6 +78,9 @@ const variables = {
   ROUSE_ADMIN_KEY_PARAMETER: parameter('the name of an SSM parameter like /rouse/admin-key'),
   ROUSE_TOKEN_KEY_PARAMETER: parameter('the name of an SSM parameter like /rouse/token-key'),
   ROUSE_LOG_RETENTION_DAYS: days,
+  ROUSE_KMS_KEY_ARN: z
+    .union([z.literal(''), arn('the ARN of a KMS key, or nothing')], 'wanted the ARN of a KMS key, or nothing')
+    .transform((value) => (value === '' ? undefined : value)),
   ROUSE_MAX_AGENTS: limit('agents'),
   ROUSE_MAX_RUNTIMES: limit('runtimes'),
   ROUSE_LAUNCHES_PER_SECOND: z

@@ -97,6 +97,8 @@ export class EmbeddedAws {
   private readonly wire: Wire;
   private readonly delivery: TargetDelivery;
   private readonly stacks = new Map<string, StoredMap<StoredResource>>();
+  /** Customers' KMS keys, by the ARN of what they encrypt. */
+  private readonly keys = new Map<string, string>();
   private readonly closing: (() => Promise<void> | void)[] = [];
   private assembly: CloudAssembly | undefined;
   private endpointUrl: string | undefined;
@@ -130,6 +132,7 @@ export class EmbeddedAws {
     this.iam = new Authority({
       region,
       accountId,
+      keyArn: (arn) => this.keyArn(arn),
       taskDefinition: (name) => this.ecs.definitions.lookUp(name),
     });
     this.sts.roles = this.iam;
@@ -220,6 +223,10 @@ export class EmbeddedAws {
       ...{ environment, lambda, mappings, httpApi, ecs, dynamodb, sqs, events, logs, s3, scheduler, iam },
       apiOrigin: () => this.apiOrigin,
       stored: (stackName) => this.storedStack(stackName),
+      encrypt: (arn, keyArn) => {
+        if (keyArn === undefined) this.keys.delete(arn);
+        else this.keys.set(arn, keyArn);
+      },
     };
     const isFirst = this.deployment === undefined;
     this.deployment = await deployAssembly(this.assembly, target);
@@ -266,6 +273,13 @@ export class EmbeddedAws {
     for (const close of this.closing.toReversed()) await close();
     if (this.clock instanceof RealClock) this.clock.close();
     this.environment.store.close();
+  }
+
+  private keyArn(resourceArn: string): string | undefined {
+    const service = resourceArn.split(':')[2];
+    if (service === 'ssm') return this.ssm.keyArn(resourceArn);
+    if (service === 'secretsmanager') return this.secretsManager.keyArn(resourceArn);
+    return this.keys.get(resourceArn);
   }
 
   /** A store gives each map once. */

@@ -1,6 +1,7 @@
 import { ArnFormat, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnCluster } from 'aws-cdk-lib/aws-ecs';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { AgentImage } from './agent-image.ts';
@@ -8,6 +9,8 @@ import type { AgentImage } from './agent-image.ts';
 export interface ComputeProps {
   readonly image: AgentImage;
   readonly logRetention: RetentionDays;
+  /** Of the log group. @default CloudWatch's own */
+  readonly key?: IKey;
   /** Secrets and parameters besides those under `/rouse-agent/`. */
   readonly allowedSecretArns: readonly string[];
   /** ECR repositories besides those named `rouse-agent/…`. */
@@ -38,6 +41,7 @@ export class Compute extends Construct {
 
     this.logGroup = new LogGroup(this, 'AgentLogs', {
       retention: props.logRetention,
+      encryptionKey: props.key,
       removalPolicy: RemovalPolicy.DESTROY,
     });
 

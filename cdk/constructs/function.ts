@@ -1,5 +1,6 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import {
   ApplicationLogLevel,
   Architecture,
@@ -18,6 +19,8 @@ export interface RouseFunctionProps {
   readonly timeoutSeconds: number;
   readonly memoryMiB: number;
   readonly logRetention: RetentionDays;
+  /** Of the log group. @default CloudWatch's own */
+  readonly key?: IKey;
   /**
    * Lets the function take part in a loop through SQS. Lambda cuts loops after about 16 hops otherwise.
    * @default false
@@ -36,6 +39,7 @@ export class RouseFunction extends Construct {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Logs', {
       retention: props.logRetention,
+      encryptionKey: props.key,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });

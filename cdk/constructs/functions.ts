@@ -1,3 +1,4 @@
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Code } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -37,6 +38,8 @@ export const timeoutSecondsOf = (name: FunctionName): number => sizes[name].time
 export interface FunctionsProps {
   readonly code: (name: FunctionName) => Code;
   readonly logRetention: RetentionDays;
+  /** Of the log groups. @default CloudWatch's own */
+  readonly key?: IKey;
   /** @default none */
   readonly reservedConcurrency?: Partial<Record<FunctionName, number>>;
 }
@@ -52,6 +55,7 @@ export class Functions extends Construct {
         ...sizes[name],
         code: props.code(name),
         logRetention: props.logRetention,
+        key: props.key,
         reservedConcurrency: props.reservedConcurrency?.[name],
       });
     this.byName = Object.fromEntries(functionNames.map((name) => [name, make(name)])) as Record<

@@ -1,10 +1,20 @@
 import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, BillingMode, ProjectionType, StreamViewType, Table } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AttributeType,
+  BillingMode,
+  ProjectionType,
+  StreamViewType,
+  Table,
+  TableEncryption,
+} from 'aws-cdk-lib/aws-dynamodb';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 
 export interface StateProps {
   readonly removalPolicy: RemovalPolicy;
+  /** @default keys of AWS */
+  readonly key?: IKey;
 }
 
 /** Where everything is remembered: state and log tables, and the bucket of workspaces and large payloads. */
@@ -22,6 +32,7 @@ export class State extends Construct {
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       timeToLiveAttribute: 'ttl',
       removalPolicy: props.removalPolicy,
+      ...(props.key && { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey: props.key }),
     };
 
     this.stateTable = new Table(this, 'StateTable', { ...table, stream: StreamViewType.NEW_AND_OLD_IMAGES });
@@ -47,7 +58,10 @@ export class State extends Construct {
     });
 
     this.bucket = new Bucket(this, 'Bucket', {
-      encryption: BucketEncryption.S3_MANAGED,
+      encryption: props.key ? BucketEncryption.KMS : BucketEncryption.S3_MANAGED,
+      encryptionKey: props.key,
+      // A key of the bucket's own stands between the objects and KMS, which is then asked seldom, not for each object.
+      bucketKeyEnabled: props.key && true,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,
       removalPolicy: props.removalPolicy,

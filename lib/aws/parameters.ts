@@ -10,8 +10,12 @@ import type { Parameters } from '../app/ports.ts';
 export class SsmParameters implements Parameters {
   private readonly client: SSMClient;
 
-  constructor(client: SSMClient) {
+  private readonly keyArn: string | undefined;
+
+  /** @param keyArn KMS key for parameters that are made. @default SSM's own */
+  constructor(client: SSMClient, keyArn?: string) {
     this.client = client;
+    this.keyArn = keyArn;
   }
 
   async get(name: string): Promise<string | undefined> {
@@ -27,7 +31,13 @@ export class SsmParameters implements Parameters {
   async create(name: string, value: string): Promise<boolean> {
     try {
       await this.client.send(
-        new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Overwrite: false }),
+        new PutParameterCommand({
+          Name: name,
+          Value: value,
+          Type: 'SecureString',
+          KeyId: this.keyArn,
+          Overwrite: false,
+        }),
       );
       return true;
     } catch (error) {

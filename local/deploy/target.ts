@@ -25,6 +25,8 @@ export interface DeployTarget {
   /** What earlier deploys made of a stack, by logical id. */
   stored(stackName: string): StoredMap<StoredResource>;
   iam: Authority;
+  /** Notes the customer's KMS key that a table, bucket or queue is encrypted with, or that it is with none. */
+  encrypt(resourceArn: string, keyArn: string | undefined): void;
   /** Bare origin under which the HTTP API is or will be served. */
   apiOrigin(): string;
 }

@@ -14,6 +14,8 @@ export interface AskedCall {
 export interface Resources {
   region: string;
   accountId: string;
+  /** Of the customer's KMS key that a table, bucket, queue, parameter or secret is encrypted with, if it is. */
+  keyArn(resourceArn: string): string | undefined;
   /** Undefined when there is no such task definition. */
   taskDefinition(
     name: string,

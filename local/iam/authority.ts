@@ -2,6 +2,7 @@ import { AwsError } from '../errors.ts';
 import type { Principal } from '../service.ts';
 import { readRequest } from '../services/s3/request.ts';
 import type { AskedCall, Resources } from './access.ts';
+import { keyAccesses } from './key-accesses.ts';
 import {
   type Access,
   type Context,
@@ -21,6 +22,8 @@ export interface GrantUse {
   role: string;
   action: string;
   resource: string;
+  /** As JSON; empty without any. */
+  condition: string;
   uses: number;
 }
 
@@ -95,8 +98,8 @@ export class Authority {
   authorize(call: AskedCall, principal: Principal | undefined): void {
     if (!principal?.roleArn) return;
     for (const access of accessesOf(call, this.resources)) {
-      const decision = this.decide(principal, access);
-      if (decision !== 'allowed') throw this.refused(call.service, principal, access, decision);
+      this.require(call.service, principal, access);
+      for (const onKey of keyAccesses(access, this.resources, call)) this.require(call.service, principal, onKey);
     }
   }
 
@@ -123,8 +126,7 @@ export class Authority {
       roleArn,
       tags: {},
     };
-    const decision = this.decide(principal, access);
-    if (decision !== 'allowed') throw this.refused(service, principal, access, decision);
+    for (const one of [access, ...keyAccesses(access, this.resources)]) this.require(service, principal, one);
   }
 
   /** An error for what no policy of a session decides. */
@@ -151,10 +153,11 @@ export class Authority {
     return [...this.roles.values()]
       .filter(({ name }) => name.includes(roleName))
       .flatMap(({ name, identity }) =>
-        identity.grants.map(({ action, resource, uses }) => ({
+        identity.grants.map(({ action, resource, condition, uses }) => ({
           role: name,
           action: action.source,
           resource: resource.source,
+          condition,
           uses,
         })),
       );
@@ -176,10 +179,12 @@ export class Authority {
     return new Set(grants.flatMap(({ sid, uses }) => (sid !== undefined && uses > 0 ? [sid] : [])));
   }
 
-  private refused(service: string, principal: Principal, access: Access, decision: Decision): AwsError {
+  private require(service: string, principal: Principal, access: Access): void {
+    const decision = this.decide(principal, access);
+    if (decision === 'allowed') return;
     const error = refusal(service, principal, access, decision);
     if (this.refusals.length < maxRefusals) this.refusals.push(error.message);
-    return error;
+    throw error;
   }
 
   private decide(principal: Principal, access: Access, counts = true): Decision {

@@ -28,17 +28,22 @@ export class Grant {
   readonly action: Pattern;
   readonly resource: Pattern;
   readonly conditions: readonly Condition[];
+  /** Its conditions as the policy has them, or an empty text. */
+  readonly condition: string;
   readonly principals: readonly PrincipalPattern[] | undefined;
   /** How often it has decided. */
   uses = 0;
 
-  constructor(parts: Pick<Grant, 'owner' | 'sid' | 'effect' | 'action' | 'resource' | 'conditions' | 'principals'>) {
+  constructor(
+    parts: Pick<Grant, 'owner' | 'sid' | 'effect' | 'action' | 'resource' | 'conditions' | 'condition' | 'principals'>,
+  ) {
     this.owner = parts.owner;
     this.sid = parts.sid;
     this.effect = parts.effect;
     this.action = parts.action;
     this.resource = parts.resource;
     this.conditions = parts.conditions;
+    this.condition = parts.condition;
     this.principals = parts.principals;
   }
 
@@ -79,6 +84,7 @@ function statementGrants(owner: string, value: unknown, needs: 'Resource' | 'Pri
     sid: Sid === undefined ? undefined : String(Sid),
     effect,
     conditions: compileConditions(conditions),
+    condition: conditions === undefined ? '' : JSON.stringify(conditions),
     principals: Principal === undefined ? undefined : principalsOf(Principal),
   } as const;
   const resources = list(Resource ?? '*').map((resource) => compilePattern(String(resource)));

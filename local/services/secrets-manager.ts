@@ -17,6 +17,8 @@ interface StoredSecret {
   name: string;
   arn: string;
   description?: string;
+  /** Of the customer's KMS key that it is encrypted with. */
+  keyArn?: string;
   createdMs: number;
   changedMs: number;
   /** When a deletion with a recovery window takes effect. */
@@ -26,7 +28,7 @@ interface StoredSecret {
 }
 
 const operations: Record<string, readonly string[]> = {
-  CreateSecret: ['Name', 'ClientRequestToken', 'Description', 'SecretString', 'SecretBinary', 'Tags'],
+  CreateSecret: ['Name', 'ClientRequestToken', 'Description', 'KmsKeyId', 'SecretString', 'SecretBinary', 'Tags'],
   GetSecretValue: ['SecretId', 'VersionId', 'VersionStage'],
   PutSecretValue: ['SecretId', 'ClientRequestToken', 'SecretString', 'SecretBinary'],
   DescribeSecret: ['SecretId'],
@@ -72,6 +74,11 @@ export class SecretsManagerService implements JsonService {
     return secret?.deletedMs === undefined ? secret?.versions.at(-1)?.string : undefined;
   }
 
+  /** The customer's key that a secret is encrypted with, if it is. */
+  keyArn(secretId: string): string | undefined {
+    return this.lookUp(secretId)?.keyArn;
+  }
+
   private create(input: Input): unknown {
     const name = String(input.Name ?? '');
     if (!/^[\w/+=.@!-]{1,512}$/.test(name))
@@ -94,6 +101,7 @@ export class SecretsManagerService implements JsonService {
       changedMs: now,
       versions: [],
       ...(input.Description !== undefined && { description: String(input.Description) }),
+      ...(input.KmsKeyId !== undefined && { keyArn: String(input.KmsKeyId) }),
     };
     const hasValue = input.SecretString !== undefined || input.SecretBinary !== undefined;
     if (hasValue) secret.versions.push(this.version(input));

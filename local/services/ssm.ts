@@ -11,10 +11,12 @@ interface StoredParameter {
   version: number;
   modifiedMs: number;
   description?: string;
+  /** Of the customer's KMS key that a secure string is encrypted with. */
+  keyArn?: string;
 }
 
 const operations: Record<string, readonly string[]> = {
-  PutParameter: ['Name', 'Value', 'Type', 'Overwrite', 'Description', 'Tier', 'DataType', 'Tags'],
+  PutParameter: ['Name', 'Value', 'Type', 'KeyId', 'Overwrite', 'Description', 'Tier', 'DataType', 'Tags'],
   GetParameter: ['Name', 'WithDecryption'],
   GetParameters: ['Names', 'WithDecryption'],
   GetParametersByPath: ['Path', 'Recursive', 'WithDecryption', 'MaxResults', 'NextToken'],
@@ -52,6 +54,11 @@ export class SsmService implements JsonService {
     return this.parameters.get(this.bareName(name))?.value;
   }
 
+  /** The customer's key that a parameter is encrypted with, if it is. */
+  keyArn(name: string): string | undefined {
+    return this.parameters.get(this.bareName(name))?.keyArn;
+  }
+
   private put(input: Input): unknown {
     const { Name: name, Value: value, Description: description } = input;
     const existing = typeof name === 'string' ? this.parameters.get(name) : undefined;
@@ -66,6 +73,7 @@ export class SsmService implements JsonService {
         : invalid('A parameter type is required when you create a parameter.');
     if (input.DataType !== undefined && input.DataType !== 'text')
       throw notEmulated('ssm', `DataType ${input.DataType} of PutParameter`);
+    const keyArn = keyOf(input.KeyId, type);
     const max = maxValueBytes[tier];
     if (max === undefined) throw notEmulated('ssm', `Tier ${tier} of PutParameter`);
     if (Buffer.byteLength(value) > max)
@@ -86,6 +94,7 @@ export class SsmService implements JsonService {
       version,
       modifiedMs,
       ...(description !== undefined && { description: String(description) }),
+      ...(keyArn !== undefined && { keyArn }),
     });
     return { Version: version, Tier: tier };
   }
@@ -160,6 +169,14 @@ export class SsmService implements JsonService {
     if (path === undefined) return name;
     return this.parameters.has(path) ? path : path.slice(1);
   }
+}
+
+function keyOf(keyId: unknown, type: string): string | undefined {
+  if (keyId === undefined) return undefined;
+  if (type !== 'SecureString') throw invalid('KeyId is required for SecureString type parameter only.');
+  if (!String(keyId).startsWith('arn:aws:kms:'))
+    throw notEmulated('ssm', `KeyId ${keyId} of PutParameter, which is not the ARN of a key`);
+  return String(keyId);
 }
 
 function validateName(name: unknown): asserts name is string {

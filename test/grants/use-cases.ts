@@ -1,9 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, vi } from 'vitest';
 import { timeOf } from '../../lib/domain/id.ts';
 import { localAdministrator } from '../../local/credentials.ts';
 import type { CloudAssembly } from '../../local/deploy/assembly.ts';
 import type { WireRequest } from '../../local/service.ts';
+import { synthesize } from '../../local/start/synth.ts';
 import { Adversary, usage } from '../lifecycle/adversary-runtime.ts';
 import { Client, type TaskResource } from '../support/client.ts';
 import { InProcessStack } from '../support/in-process-stack.ts';
@@ -23,6 +25,15 @@ function useCase(name: string, run: () => Promise<void>): void {
   };
   useCases.push({ name, run: withTemplate });
 }
+
+/** A deployment with a key of its own has all that the default has, and what its functions do with the key. */
+export async function synthesizeWithKey(): Promise<string> {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const { folder } = await synthesize(root, { kmsKeyArn });
+  return folder;
+}
+
+const kmsKeyArn = 'arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
 /** The stack of the use case that runs, for all functions below. */
 let stack: InProcessStack;
@@ -196,8 +207,13 @@ useCase('a reader waits, and finishes what a function left', async () => {
 useCase('agents have roles, images and secrets of their own', async () => {
   const arn = (service: string, rest: string) => `arn:aws:${service}:${stack.aws.region}:000000000000:${rest}`;
   const { ssm, secretsManager } = stack.aws;
-  await ssm.call('PutParameter', { Name: '/rouse-agent/p', Value: 'x', Type: 'String' });
-  const secret = await secretsManager.call('CreateSecret', { Name: '/rouse-agent/s', SecretString: 'y' });
+  const KeyId = stack.functionNamed('sweep').environment.ROUSE_KMS_KEY_ARN || undefined;
+  await ssm.call('PutParameter', { Name: '/rouse-agent/p', Value: 'x', Type: 'SecureString', KeyId });
+  const secret = await secretsManager.call('CreateSecret', {
+    Name: '/rouse-agent/s',
+    SecretString: 'y',
+    KmsKeyId: KeyId,
+  });
   await client.putTemplate('own', {
     idleTimeoutSeconds: 60,
     image: `000000000000.dkr.ecr.${stack.aws.region}.amazonaws.com/rouse-agent/own:1`,

@@ -30,6 +30,7 @@ const environment: Environment = {
   ROUSE_API_URL: 'https://abc.execute-api.eu-west-1.amazonaws.com',
   ROUSE_ADMIN_KEY_PARAMETER: '/rouse/admin-key',
   ROUSE_TOKEN_KEY_PARAMETER: '/rouse/token-key',
+  ROUSE_KMS_KEY_ARN: '',
   ROUSE_MAX_AGENTS: '',
   ROUSE_MAX_RUNTIMES: '50',
   ROUSE_LAUNCHES_PER_SECOND: '20',

@@ -1,19 +1,25 @@
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
-import { startStack, useCases } from '../grants/use-cases.ts';
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { startStack, synthesizeWithKey, useCases } from '../grants/use-cases.ts';
 import type { InProcessStack } from '../support/in-process-stack.ts';
 
+let assembly: string;
 let stack: InProcessStack;
 /** Grants of all stacks, which have the same names, and whether one of them needed it. */
 const needed = new Map<string, boolean>();
 const refused: string[] = [];
 
+beforeAll(async () => {
+  assembly = await synthesizeWithKey();
+}, 60_000);
+
 beforeEach(async () => {
-  stack = await startStack(inject('assembly'));
+  stack = await startStack(assembly);
 });
 
 afterEach(async () => {
-  for (const { role, action, resource, uses } of stack.aws.iam.grants()) {
-    const grant = `${short(role)} ${action} ${short(resource)}`;
+  for (const { role, action, resource, condition, uses } of stack.aws.iam.grants()) {
+    const [, via] = /"kms:ViaService":"(\w+)/.exec(condition) ?? [];
+    const grant = `${short(role)} ${action} ${via === undefined ? short(resource) : `via ${via}`}`;
     needed.set(grant, uses > 0 || needed.get(grant) === true);
   }
   refused.push(...stack.aws.iam.refusals);

@@ -12,6 +12,7 @@ export const variations: Readonly<Record<string, Readonly<Record<string, string>
     assignPublicIp: 'false',
   },
   'an own image': { agentImage: '123456789012.dkr.ecr.eu-central-1.amazonaws.com/agent:1' },
+  'an own key': { kmsKeyArn: 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab' },
   'an image for both architectures': { agentArchitectures: 'arm64,x86_64' },
   'own roles, secrets and repositories': {
     allowedTaskRoleArns: 'arn:aws:iam::123456789012:role/agents/*,arn:aws:iam::123456789012:role/reader',

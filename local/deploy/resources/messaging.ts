@@ -9,8 +9,8 @@ const queueAttributes = [
 ];
 
 const queue: ResourceType = {
-  reads: ['QueueName', ...queueAttributes],
-  ignores: ['KmsMasterKeyId', 'KmsDataKeyReusePeriodSeconds', 'SqsManagedSseEnabled', 'Tags'],
+  reads: ['QueueName', 'KmsMasterKeyId', ...queueAttributes],
+  ignores: ['KmsDataKeyReusePeriodSeconds', 'SqsManagedSseEnabled', 'Tags'],
   async deploy(request) {
     const { target, properties } = request;
     const suffix = properties.FifoQueue === true || properties.FifoQueue === 'true' ? '.fifo' : '';
@@ -31,6 +31,7 @@ const queue: ResourceType = {
       const input = { QueueName: name, Attributes: attributes };
       url = (await callJson<{ QueueUrl: string }>(target, target.sqs, 'CreateQueue', input)).QueueUrl;
     }
+    target.encrypt(request.arn('sqs', name), request.text('KmsMasterKeyId'));
     return { physicalId: url, attributes: { Arn: request.arn('sqs', name), QueueName: name, QueueUrl: url } };
   },
   async remove(resource, target) {

@@ -42,12 +42,23 @@ async function deployTable(request: ResourceRequest) {
     }
   }
   if (!table) throw new Error(`Table ${name} was created but is not there.`);
+  target.encrypt(table.TableArn, tableKey(properties.SSESpecification));
   const attributes: Record<string, string> = {
     Arn: table.TableArn,
     TableId: table.TableId ?? request.digest('table', 32),
   };
   if (table.LatestStreamArn) attributes.StreamArn = table.LatestStreamArn;
   return { physicalId: name, attributes };
+}
+
+function tableKey(value: unknown): string | undefined {
+  const { SSEEnabled, SSEType, KMSMasterKeyId } = (value ?? {}) as Record<string, unknown>;
+  if (KMSMasterKeyId === undefined) return undefined;
+  if (String(SSEEnabled) !== 'true' || SSEType !== 'KMS')
+    throw new Error(
+      `KMSMasterKeyId of SSESpecification needs SSEEnabled true and SSEType KMS, received ${SSEEnabled} and ${SSEType}.`,
+    );
+  return String(KMSMasterKeyId);
 }
 
 /** TableV2 puts warm-up and limits into its indexes, which mean nothing locally. */
@@ -71,25 +82,26 @@ async function describeTable(target: DeployTarget, name: string): Promise<TableD
 const table: ResourceType = {
   reads: [
     ...['TableName', 'BillingMode', 'AttributeDefinitions', 'KeySchema', 'GlobalSecondaryIndexes'],
-    ...['StreamSpecification', 'TimeToLiveSpecification'],
+    ...['StreamSpecification', 'TimeToLiveSpecification', 'SSESpecification'],
   ],
   ignores: [
-    ...['Replicas', 'PointInTimeRecoverySpecification', 'SSESpecification', 'DeletionProtectionEnabled', 'Tags'],
+    ...['Replicas', 'PointInTimeRecoverySpecification', 'DeletionProtectionEnabled', 'Tags'],
     ...['TableClass', 'WarmThroughput', 'WriteOnDemandThroughputSettings', 'ReadOnDemandThroughputSettings'],
   ],
   deploy: deployTable,
 };
 
 const bucket: ResourceType = {
-  reads: ['BucketName'],
+  reads: ['BucketName', 'BucketEncryption'],
   ignores: [
-    ...['AccessControl', 'BucketEncryption', 'LifecycleConfiguration', 'OwnershipControls'],
+    ...['AccessControl', 'LifecycleConfiguration', 'OwnershipControls'],
     ...['PublicAccessBlockConfiguration', 'Tags', 'VersioningConfiguration', 'CorsConfiguration'],
   ],
   deploy(request) {
     const { target } = request;
     const name = request.text('BucketName') ?? request.generatedName(63).toLowerCase();
     target.s3.createBucket(name);
+    target.encrypt(`arn:aws:s3:::${name}`, bucketKey(request.properties.BucketEncryption));
     const domain = `${name}.s3.${target.environment.region}.amazonaws.com`;
     const attributes = {
       Arn: `arn:aws:s3:::${name}`,
@@ -99,6 +111,14 @@ const bucket: ResourceType = {
     return { physicalId: name, attributes };
   },
 };
+
+function bucketKey(value: unknown): string | undefined {
+  const { ServerSideEncryptionConfiguration: rules = [] } = (value ?? {}) as {
+    ServerSideEncryptionConfiguration?: { ServerSideEncryptionByDefault?: Record<string, unknown> }[];
+  };
+  const { SSEAlgorithm, KMSMasterKeyID } = rules[0]?.ServerSideEncryptionByDefault ?? {};
+  return SSEAlgorithm === 'aws:kms' && KMSMasterKeyID !== undefined ? String(KMSMasterKeyID) : undefined;
+}
 
 const logGroup: ResourceType = {
   reads: ['LogGroupName'],

@@ -5,7 +5,7 @@ import { bySystem, type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { commitPool } from './pool/commit.ts';
 import type { Refusal, Runtime } from './ports.ts';
-import { enterRoom, leaveRoom, waitForRoom } from './room/enter.ts';
+import { enterRoom, leaveLine, leaveRoom, waitForRoom } from './room/enter.ts';
 import { isMinded } from './runtime-owner.ts';
 
 /** ECS remembers a token for at least an hour after the task; ours are not used again after ten minutes (design). */
@@ -26,7 +26,10 @@ export async function launch(
   cause: string,
 ): Promise<'launched' | 'refused' | 'waiting' | 'not_wanted'> {
   const runtime = await deps.runtimes.get(tenant, runtimeId);
-  if (!runtime || runtime.launchedMs !== undefined || runtime.status === 'ended') return 'not_wanted';
+  if (!runtime || runtime.launchedMs !== undefined || runtime.status === 'ended') {
+    if (runtime) await leaveLine(deps, runtime);
+    return 'not_wanted';
+  }
   const owner = await ownerOfLaunch(deps, runtime);
   const nudgeRoom = (room: HeadRef) => deps.queues.nudgeAt(room, deps.now(), deps.now());
   if (!owner.isWanted) {

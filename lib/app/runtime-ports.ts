@@ -119,6 +119,7 @@ export interface Rooms {
   leave(tenant: string, runtimeId: string): Promise<boolean>;
   /** Waits in the order of the decisions to launch. The room is looked at by `lookMs`. */
   wait(tenant: string, runtimeId: string, agentId: string, lookMs: number): Promise<void>;
+  stopWaiting(tenant: string, runtimeId: string): Promise<void>;
   /** Who waits, the longest first. */
   waiting(tenant: string, limit: number): Promise<{ runtimeId: string; agentId: string }[]>;
   state(tenant: string): Promise<{ used: number; dueAtMs: number | undefined; cursor: string | undefined }>;

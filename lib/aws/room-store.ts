@@ -36,7 +36,7 @@ export class RoomStore implements Rooms {
     ]);
     if (outcome === 'done') return true;
     const isIn = outcome[0] === 'ConditionalCheckFailed';
-    if (isIn) await this.table.client.send(new DeleteCommand({ ...this.at, Key: waitingKey(tenant, slot.runtimeId) }));
+    if (isIn) await this.stopWaiting(tenant, slot.runtimeId);
     return isIn;
   }
 
@@ -68,6 +68,10 @@ export class RoomStore implements Rooms {
         }),
       ),
     );
+  }
+
+  async stopWaiting(tenant: string, runtimeId: string): Promise<void> {
+    await this.table.client.send(new DeleteCommand({ ...this.at, Key: waitingKey(tenant, runtimeId) }));
   }
 
   async waiting(tenant: string, limit: number): Promise<{ runtimeId: string; agentId: string }[]> {

@@ -147,3 +147,34 @@ test('launches begin no faster than the deployment wants', async () => {
   const gaps = bornMs.slice(1).map((timeMs, i) => timeMs - bornMs[i]!);
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000);
 });
+
+test('when the limit is lifted everybody starts, and a later limit finds an empty line and no places', async () => {
+  await start({ ROUSE_MAX_RUNTIMES: '1' });
+  busy();
+  const all = await agents(3);
+  await work(all);
+  expect(await statuses(all)).toEqual(['running', 'starting', 'starting']);
+  stack.configure({ ROUSE_MAX_RUNTIMES: '' });
+  await client.becomes(all[2]!.id, 'running', 120);
+  expect(await statuses(all)).toEqual(['running', 'running', 'running']);
+  for (const { id } of all) await stack.call('DELETE', `/v1/agents/${id}`, undefined, 202);
+  await client.becomes(all[2]!.id, 'terminated', 120);
+  stack.configure({ ROUSE_MAX_RUNTIMES: '1' });
+  const [next] = await agents(1);
+  await work([next!]);
+  await client.becomes(next!.id, 'running', 60);
+});
+
+test('who gives up waiting after the limit was lifted does not stand in line for ever', async () => {
+  await start({ ROUSE_MAX_RUNTIMES: '1' });
+  busy();
+  const [first, second, third] = await agents(3);
+  await work([first!, second!]);
+  stack.configure({ ROUSE_MAX_RUNTIMES: '' });
+  await stack.call('POST', `/v1/agents/${second!.id}/pause`, { hold: true }, 202);
+  await stack.call('DELETE', `/v1/agents/${first!.id}`, undefined, 202);
+  await client.becomes(first!.id, 'terminated', 60);
+  stack.configure({ ROUSE_MAX_RUNTIMES: '1' });
+  await work([third!]);
+  await client.becomes(third!.id, 'running', 60);
+});

@@ -97,13 +97,17 @@ export class InProcessStack {
   crash: Crash | undefined;
   /** Awaited before each AWS call of a function: what else happens in that moment. */
   meanwhile: ((call: FunctionCall) => Promise<void> | undefined) | undefined;
+  /** Told of each request to the HTTP API, whoever makes it. */
+  onRequest: ((method: string, path: string) => void) | undefined;
   key = '';
   /** How many calls so far may have changed something. */
   private writes = 0;
   private readonly invocation = new AsyncLocalStorage<Invocation>();
   private randomCounter = 0;
   private readonly seed: string;
-  private readonly env: Record<string, string>;
+  private env: Record<string, string>;
+  /** How often the functions were configured anew: each then starts another process. */
+  private configured = 0;
   private readonly skewMs: (functionName: string) => number;
 
   /** @param assembly the synthesized cloud assembly, or its folder */
@@ -193,7 +197,7 @@ export class InProcessStack {
   }
 
   async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-    const answer = await this.aws.request({
+    const answer = await this.send({
       method,
       path,
       headers: {
@@ -205,6 +209,17 @@ export class InProcessStack {
     });
     const text = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString();
     return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  send(request: Parameters<EmbeddedAws['request']>[0]): ReturnType<EmbeddedAws['request']> {
+    this.onRequest?.(request.method, request.path);
+    return this.aws.request(request);
+  }
+
+  /** Deploys the functions with other variables. What runs goes on as it was. */
+  configure(env: Record<string, string>): void {
+    this.env = { ...this.env, ...env };
+    this.configured += 1;
   }
 
   /** Bells that there are. */
@@ -270,10 +285,12 @@ export class InProcessStack {
     const name = nameOf(definition);
     let process: AnyHandler | undefined;
     let bornMs = 0;
+    let configured = 0;
     return (event, context) =>
       new Promise((resolve, reject) => {
-        if (this.clock.now() - bornMs > longestProcessMs) process = undefined;
+        if (this.clock.now() - bornMs > longestProcessMs || configured !== this.configured) process = undefined;
         if (!process) bornMs = this.clock.now();
+        configured = this.configured;
         process ??= makers[name]!(makeDeps(name, this.worldOf(definition, name)));
         const die = () => {
           invocation.dead = true;

@@ -14,9 +14,13 @@ export const lineCheckMs = 900_000;
  * before whom others wait, waits behind them; a standby does not wait, and comes again later.
  * @returns undefined when it has a place, or why it has none
  */
-export async function enterRoom(deps: Deps, { tenant, id, agentId, pool }: Runtime): Promise<string | undefined> {
+export async function enterRoom(deps: Deps, runtime: Runtime): Promise<string | undefined> {
+  const { tenant, id, agentId, pool } = runtime;
   const limit = deps.config.maxRuntimes;
-  if (limit === undefined) return undefined;
+  if (limit === undefined) {
+    await leaveLine(deps, runtime);
+    return undefined;
+  }
   const { used } = await deps.rooms.state(tenant);
   const free = Math.max(0, limit - used);
   // Read after the count: who has come in meanwhile waits no more.
@@ -50,13 +54,24 @@ export async function waitForRoom(
   await deps.queues.nudgeAt(roomHead(tenant), deps.now(), deps.now());
 }
 
-/** A runtime is dead, or was never launched: its place is free, and whoever waits the longest is told by way of the room. */
+/** Whoever is launched, or is no more, may still stand in a line that it joined before the limit was lifted. */
+export async function leaveLine(deps: Deps, { tenant, id, waitingMs }: Runtime): Promise<void> {
+  if (waitingMs !== undefined) await deps.rooms.stopWaiting(tenant, id);
+}
+
+/**
+ * A runtime is dead, or was never launched: its place is free, and whoever waits the longest is told by way of the room.
+ * Without a limit there may be places from when there was one, until the last of them is given back.
+ */
 export async function leaveRoom(
   deps: Deps,
   tenant: string,
   runtimeId: string,
   nudge: (room: HeadRef) => Promise<void>,
 ): Promise<void> {
-  if (deps.config.maxRuntimes === undefined) return;
+  if (deps.config.maxRuntimes === undefined) {
+    const { used, dueAtMs } = await deps.rooms.state(tenant);
+    if (used === 0 && dueAtMs === undefined) return;
+  }
   if (await deps.rooms.leave(tenant, runtimeId)) await nudge(roomHead(tenant));
 }

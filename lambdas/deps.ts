@@ -53,6 +53,8 @@ export interface World {
   env: Readonly<Record<string, string | undefined>>;
   /** Options of every SDK client: transport, credentials, region. */
   client: object;
+  /** Makes a client do its work in another way. */
+  adapt?<C extends object>(client: C): C;
   now(): number;
   sleep(ms: number): Promise<void>;
   random(length: number): Uint8Array;
@@ -77,32 +79,33 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
   const config = parseConfig(world.env);
   const region = world.env.AWS_REGION ?? 'us-east-1';
   const client = { region, maxAttempts: 4, ...world.client };
-  const documents = DynamoDBDocumentClient.from(new DynamoDBClient(client), {
-    marshallOptions: { removeUndefinedValues: true },
-  });
+  const adapt: NonNullable<World['adapt']> = world.adapt ?? ((it) => it);
+  const documents = adapt(
+    DynamoDBDocumentClient.from(new DynamoDBClient(client), { marshallOptions: { removeUndefinedValues: true } }),
+  );
   const state = new Table(documents, config.stateTable);
   const log = new Table(documents, config.logTable);
-  const ecs = new ECSClient(client);
+  const ecs = adapt(new ECSClient(client));
   const { now, sleep, random } = world;
   // Checksums by default would be part of presigned URLs, and would be those of an empty body.
   const objects = new Bucket(new S3Client({ ...client, requestChecksumCalculation: 'WHEN_REQUIRED' }), config.bucket);
   return {
     config,
     ...stores(state, log, config, random),
-    queues: new SqsQueues(new SQSClient(client), config, functionName === 'dispatch' ? 'timers' : 'work'),
+    queues: new SqsQueues(adapt(new SQSClient(client)), config, functionName === 'dispatch' ? 'timers' : 'work'),
     objects,
     packs: new PackReader(objects),
     alarms: new SchedulerAlarms(new SchedulerClient(client), config),
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),
-    parameters: new SsmParameters(new SSMClient(client), config.kmsKeyArn),
+    parameters: new SsmParameters(adapt(new SSMClient(client)), config.kmsKeyArn),
     identities: new StsIdentities(
       new STSClient(client),
       config.agentCredentialsRoleArn,
       stsEndpoint(world),
       world.post,
     ),
-    bus: new EventBus(new EventBridgeClient(client), config.eventBus, config.busEventTypes),
+    bus: new EventBus(adapt(new EventBridgeClient(client)), config.eventBus, config.busEventTypes),
     log: makeLogger({ function: functionName }, world.write),
     now,
     sleep,

@@ -27,7 +27,7 @@ import type { WireRequest, WireResponse } from '../../local/service.ts';
 import type { FunctionDefinition } from '../../local/services/lambda/function.ts';
 import type { InProcessHandler } from '../../local/services/lambda/in-process-runner.ts';
 import { ClockRetryStrategy } from './clock-retry-strategy.ts';
-import { leanSdk, type SessionCredentials } from './lean-sdk.ts';
+import { lean, leanOptions, type SessionCredentials } from './lean-sdk.ts';
 import { SimulatedFleet } from './simulated-fleet.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each function has its own event
@@ -307,10 +307,11 @@ export class InProcessStack {
 
   private worldOf(definition: FunctionDefinition, name: string): World {
     const { aws } = this;
+    const session = this.sessionOf(definition, name);
     return {
       env: { ...definition.environment, ...this.env, AWS_REGION: aws.region },
       client: {
-        ...leanSdk(this.sessionOf(definition, name)),
+        ...leanOptions(session),
         requestHandler: aws.requestHandler((exchange, request) => this.exchange(exchange, { function: name, request })),
         retryStrategy: new ClockRetryStrategy(
           sdkAttempts,
@@ -320,6 +321,7 @@ export class InProcessStack {
         // The stack's clock is not the machine's.
         systemClockOffset: this.clock.now() - Date.now(),
       },
+      adapt: (client) => lean(client, session),
       now: () => this.clock.now() + this.skewMs(name),
       sleep: (ms) => aws.lambda.sleep(ms),
       random: (length) => this.random(length),

@@ -13,10 +13,7 @@ export class PoolStore implements Pools {
   }
 
   async get(tenant: string, template: string, options: { strong: boolean }): Promise<Pool | undefined> {
-    const item = await this.table.get(headKey(poolHead(tenant, template)), options.strong);
-    if (!item) return undefined;
-    const { pk: _pk, sk: _sk, duePk: _duePk, dueAt, events: _events, ...pool } = item;
-    return { ...pool, ...(dueAt === undefined ? {} : { dueAtMs: Number(dueAt) }) } as unknown as Pool;
+    return toPool(await this.table.get(headKey(poolHead(tenant, template)), options.strong));
   }
 
   async create(pool: Pool): Promise<void> {
@@ -35,4 +32,11 @@ export class PoolStore implements Pools {
 function row(pool: Pool): Item {
   const { dueAtMs, ...rest } = pool;
   return { ...rest, ...dueEntry(pool.id, dueAtMs) };
+}
+
+/** A pool as its head row holds it. */
+export function toPool(item: Item | undefined): Pool | undefined {
+  if (!item) return undefined;
+  const { pk: _pk, sk: _sk, duePk: _duePk, dueAt, events: _events, ...pool } = item;
+  return { ...pool, ...(dueAt === undefined ? {} : { dueAtMs: Number(dueAt) }) } as unknown as Pool;
 }

@@ -75,7 +75,8 @@ function row(run: Run): Item {
   return { ...withPacked(rest, freeOfRun), ...dueEntry(run.id, dueAtMs) };
 }
 
-function toRun(item: Item | undefined): Run | undefined {
+/** A run as its head row holds it. */
+export function toRun(item: Item | undefined): Run | undefined {
   if (!item) return undefined;
   const own = Object.fromEntries(
     Object.entries(item).filter(([name]) => !(rowAttributes as readonly string[]).includes(name)),

@@ -174,7 +174,8 @@ function row(schedule: Schedule): Item {
   };
 }
 
-function toSchedule(item: Item | undefined): Schedule | undefined {
+/** A schedule as its head row holds it. */
+export function toSchedule(item: Item | undefined): Schedule | undefined {
   if (!item) return undefined;
   const own = Object.fromEntries(
     Object.entries(item).filter(([name]) => !(rowAttributes as readonly string[]).includes(name)),

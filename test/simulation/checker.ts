@@ -1,11 +1,9 @@
-import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { withUnpacked } from '../../lib/aws/free-json.ts';
 import { runtimeOf } from '../../lib/aws/runner.ts';
-import { agentObjects } from '../../lib/domain/object-key.ts';
-import { localAdministrator } from '../../local/credentials.ts';
-import type { Scene } from './actions.ts';
+import type { Scene } from './actions/action.ts';
+import { Bounds } from './books/book.ts';
 import type { Ledger } from './ledger.ts';
-import { answerOf } from './programs.ts';
+import { answerOf, type Work } from './programs.ts';
 import { isFinal } from './transitions.ts';
 import type { World } from './world.ts';
 
@@ -20,22 +18,13 @@ export class Checker {
   private readonly world: World;
   private readonly ledger: Ledger;
   private readonly scene: Scene;
-  private readonly s3: S3Client;
-  /** Since when something has been as it should not stay. */
-  private readonly since = new Map<string, number>();
+  private readonly bounds: Bounds;
 
   constructor(world: World, ledger: Ledger, scene: Scene) {
     this.world = world;
     this.ledger = ledger;
     this.scene = scene;
-    const { aws } = world.stack;
-    const requestHandler = aws.requestHandler();
-    this.s3 = new S3Client({
-      region: aws.region,
-      credentials: localAdministrator,
-      requestHandler,
-      forcePathStyle: true,
-    });
+    this.bounds = new Bounds(world);
   }
 
   /** What must hold at any time, in bounds. */
@@ -44,6 +33,8 @@ export class Checker {
     if (refusal) this.world.fail(`Somebody reached for what is not theirs: ${refusal}`);
     this.lookForOrphans();
     this.lookForWaitingWork();
+    this.ledger.schedules.look();
+    this.ledger.room.look();
   }
 
   /** Invariant 3: every ECS task of ours belongs to a runtime, or is stopped. */
@@ -56,7 +47,13 @@ export class Checker {
       const isKept = agent?.runtimeId === id || agent?.retired.some((retired) => retired.id === id);
       const isStandby = runtime?.pool !== undefined && runtime.status !== 'ended' && !agent;
       const text = `The ECS task ${task.startedBy} belongs to nobody`;
-      this.bounded(!isKept && !isStandby, `orphan ${task.taskArn}`, orphanBoundMs, text, agent?.id);
+      this.bounds.check(
+        !isKept && !isStandby,
+        `orphan ${task.taskArn}`,
+        orphanBoundMs,
+        text,
+        ...(agent ? [agent.id] : []),
+      );
     }
   }
 
@@ -69,28 +66,17 @@ export class Checker {
     for (const [id, agent] of this.ledger.agents) {
       const idles = agent.status === 'paused' && !agent.held && agent.notBeforeMs === undefined;
       const text = `${id} has work and no runtime, and does not say why`;
-      this.bounded(waiting.has(id) && idles, `waiting ${id}`, startBoundMs, text, id);
+      this.bounds.check(waiting.has(id) && idles, `waiting ${id}`, startBoundMs, text, id);
     }
-  }
-
-  /** Something may be so for a while, but not for longer. */
-  private bounded(isSo: boolean, name: string, boundMs: number, text: string, id: string | undefined): void {
-    if (!isSo) {
-      this.since.delete(name);
-      return;
-    }
-    const sinceMs = this.since.get(name) ?? this.world.now();
-    this.since.set(name, sinceMs);
-    if (this.world.now() - sinceMs > boundMs)
-      this.world.fail(
-        `${text} for ${Math.round((this.world.now() - sinceMs) / minuteMs)} minutes.`,
-        ...(id ? [id] : []),
-      );
   }
 
   /** What is not final, and has no reason that a person would accept. */
   unfinished(): string[] {
-    return [...this.ledger.live.values()].filter((task) => !this.waitsWithReason(task.agentId)).map((task) => task.id);
+    const tasks = [...this.ledger.live.values()].filter((task) => !this.waitsWithReason(task.agentId));
+    // A run waits with reason for a person, for a task that waits with reason, and for a run that does either.
+    const waits = this.ledger.live.size > tasks.length || this.ledger.runs.unfinished().some((run) => run.waits);
+    const runs = waits ? [] : this.ledger.runs.unfinished();
+    return [...tasks, ...runs].map(({ id }) => id);
   }
 
   private waitsWithReason(agentId: string): boolean {
@@ -101,7 +87,7 @@ export class Checker {
     );
   }
 
-  /** Agents that have or want a runtime, and what else there is of runtimes. */
+  /** What runs or is under way, when nothing has anything to do any more. */
   async leftovers(): Promise<string[]> {
     const { stack } = this.world;
     const left = [...this.ledger.agents.values()]
@@ -111,36 +97,28 @@ export class Checker {
       if (task.lastStatus !== 'STOPPED') left.push(`the ECS task ${task.startedBy} is ${task.lastStatus}`);
     for (const shim of stack.fleet.living) left.push(`the container of ${shim.runtimeId} runs`);
     for (const url of await stack.bells()) left.push(`the bell ${url.slice(url.lastIndexOf('rouse-bell-'))} is there`);
-    return left;
-  }
-
-  /** What is stored of agents that are terminated. */
-  async files(): Promise<string[]> {
-    const { stack } = this.world;
-    const Bucket = stack.aws.lambda.definitions()[0]!.environment.ROUSE_BUCKET;
-    const left: string[] = [];
-    for (const { tenant, id, status } of this.ledger.agents.values()) {
-      if (status !== 'terminated') continue;
-      const { Contents } = await this.s3.send(new ListObjectsV2Command({ Bucket, Prefix: agentObjects(tenant, id) }));
-      if (Contents?.length) left.push(`${Contents.length} objects of ${id}, such as ${Contents[0]?.Key}`);
-    }
+    left.push(...this.ledger.room.leftovers(), ...this.ledger.schedules.unfinished());
+    for (const { id } of this.ledger.runs.unfinished()) left.push(`${id} is not over`);
+    for (const { id, labels, status } of this.ledger.agents.values())
+      if ((labels.run ?? labels.schedule) && status !== 'terminated')
+        left.push(`${id}, made for ${labels.run ?? `schedule/${labels.schedule}`}, is ${status}`);
     return left;
   }
 
   /** Every task that was accepted has one end, and the one that its work deserves. */
   checkTasks(): void {
-    for (const { id, work } of this.scene.accepted.values()) {
-      const record = this.ledger.records.get(id);
-      if (!record) {
-        this.world.fail(`${id} was accepted and is gone.`, id);
-        continue;
-      }
+    for (const { id } of this.scene.accepted.values())
+      if (!this.ledger.records.has(id)) this.world.fail(`${id} was accepted and is gone.`, id);
+    for (const [id, record] of this.ledger.records) {
       if (!isFinal(record.status)) this.world.fail(`${id} was accepted and never ended.`, id);
       if (this.ledger.live.has(id)) this.world.fail(`${id} has ended, and is in the queue still.`, id);
-      if (record.status !== 'succeeded' || record.outputKey) continue;
-      const output = JSON.stringify(withUnpacked({ output: record.output }, ['output']).output);
+      const { input, output } = withUnpacked(record, ['input', 'output']);
+      const work = this.scene.accepted.get(id)?.work ?? (input as Work | undefined);
+      if (record.status !== 'succeeded' || record.outputKey || work === undefined) continue;
       const expected = JSON.stringify(answerOf(work));
-      if (output !== expected) this.world.fail(`${id} answered ${output.slice(0, 200)} instead of ${expected}.`, id);
+      if (JSON.stringify(output) !== expected)
+        this.world.fail(`${id} answered ${JSON.stringify(output).slice(0, 200)} instead of ${expected}.`, id);
     }
+    this.ledger.schedules.checkFires((id) => this.ledger.endOf(id));
   }
 }

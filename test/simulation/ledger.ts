@@ -1,14 +1,21 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { toAgent } from '../../lib/aws/agent-store.ts';
-import { livePrefix, recordPrefix } from '../../lib/aws/keys.ts';
+import { kindOfPartition, livePrefix, recordPrefix } from '../../lib/aws/keys.ts';
 import type { Item } from '../../lib/aws/table.ts';
 import { toLive } from '../../lib/aws/task-store.ts';
 import type { Agent } from '../../lib/domain/agent.ts';
 import type { CarriedEvent } from '../../lib/domain/event.ts';
+import { type HeadKind, headKinds, subjectOf } from '../../lib/domain/head.ts';
+import { isOver } from '../../lib/domain/run.ts';
 import type { LiveTask } from '../../lib/domain/task.ts';
 import type { StreamRecord } from '../../local/services/dynamodb/stream.ts';
-import { checkHead, checkLive, checkRecord } from './transitions.ts';
+import type { Book } from './books/book.ts';
+import { PoolBook } from './books/pools.ts';
+import { RoomBook } from './books/room.ts';
+import { RunBook } from './books/runs.ts';
+import { ScheduleBook } from './books/schedules.ts';
+import { checkHead, checkLive, checkRecord, isFinal } from './transitions.ts';
 import type { World } from './world.ts';
 
 /** An event that a write carried: exactly one of the log must be this one. */
@@ -27,14 +34,24 @@ export class Ledger {
   /** Records of tasks, by their ids. */
   readonly records = new Map<string, Item>();
   readonly runtimes = new Map<string, Item>();
-  /** Events that every agent's log must have, in the order of their writes. */
+  readonly schedules: ScheduleBook;
+  readonly runs: RunBook;
+  readonly pools: PoolBook;
+  readonly room: RoomBook;
+  /** Events that the log of each subject must have, in the order of their writes. */
   readonly expected = new Map<string, ExpectedEvent[]>();
   /** How often the rows of the state table were written. */
   writes = 0;
   private readonly world: World;
+  private readonly books: Partial<Record<HeadKind, Book>>;
 
   constructor(world: World) {
     this.world = world;
+    this.schedules = new ScheduleBook(world);
+    this.runs = new RunBook(world, (id) => this.isUnderWay(id));
+    this.pools = new PoolBook(world);
+    this.room = new RoomBook(world);
+    this.books = { schedule: this.schedules, run: this.runs, pool: this.pools, room: this.room };
     const { dynamodb, lambda } = world.stack.aws;
     const table = lambda.definitions()[0]!.environment.ROUSE_STATE_TABLE;
     dynamodb.onStreamRecord((name, record) => {
@@ -42,19 +59,41 @@ export class Ledger {
     });
   }
 
+  /** The final status of a task or run. */
+  endOf(id: string): string | undefined {
+    const status = this.runs.heads.get(id)?.status ?? this.records.get(id)?.status;
+    return status === undefined ? undefined : String(status);
+  }
+
+  private isUnderWay(id: string): boolean {
+    const run = this.runs.heads.get(id);
+    if (run) return !isOver(run);
+    const live = this.live.get(id);
+    return live !== undefined && !isFinal(live.status) && !isFinal(this.records.get(id)?.status);
+  }
+
   private take({ dynamodb: { Keys, NewImage, OldImage } }: StreamRecord): void {
     this.writes += 1;
-    const pk = Keys.pk?.S ?? '';
     const sk = Keys.sk?.S ?? '';
     const before = itemOf(OldImage);
     const after = itemOf(NewImage);
-    if (pk.includes('#agent#')) {
-      if (sk === 'head') this.takeHead(toAgent(before), toAgent(after));
-      else if (sk.startsWith(livePrefix)) this.takeLive(toLive(before), toLive(after));
-      else if (sk.startsWith(recordPrefix)) this.takeRecord(before, after);
-    }
-    if (sk.startsWith('runtime#') && after) this.runtimes.set(String(after.id), after);
-    if (after) this.expect(sk, before, after);
+    const kind = kindOfPartition(Keys.pk?.S ?? '');
+    if (!kind || !headKinds.includes(kind)) return;
+    if (kind === 'agent') this.takeOfAgent(sk, before, after);
+    else this.books[kind]?.take({ sk, before, after });
+    if (sk.startsWith('runtime#') && after) this.takeRuntime(before, after);
+    if (after) this.expect(kind, sk, before, after);
+  }
+
+  private takeOfAgent(sk: string, before: Item | undefined, after: Item | undefined): void {
+    if (sk === 'head') this.takeHead(toAgent(before), toAgent(after));
+    else if (sk.startsWith(livePrefix)) this.takeLive(toLive(before), toLive(after));
+    else if (sk.startsWith(recordPrefix)) this.takeRecord(before, after);
+  }
+
+  private takeRuntime(before: Item | undefined, after: Item): void {
+    this.runtimes.set(String(after.id), after);
+    this.pools.takeRuntime(before, after);
   }
 
   private takeHead(before: Agent | undefined, after: Agent | undefined): void {
@@ -78,19 +117,22 @@ export class Ledger {
 
   private takeRecord(before: Item | undefined, after: Item | undefined): void {
     checkRecord(this.world, before, after);
-    if (after) this.records.set(String(after.id), after);
+    if (!after) return;
+    this.records.set(String(after.id), after);
+    if (!before) this.runs.takeRecord(after);
   }
 
   /** A write with a new version carries the events of its transition. */
-  private expect(sk: string, before: Item | undefined, after: Item): void {
+  private expect(kind: HeadKind, sk: string, before: Item | undefined, after: Item): void {
     if (sk !== 'head' && !sk.startsWith(livePrefix)) return;
     if (after.version === undefined || before?.version === after.version) return;
-    const agentId = String(after.agentId ?? after.id);
+    const id = String(after.agentId ?? after.id);
+    const subject = subjectOf({ tenant: String(after.tenant), kind, id: kind === 'agent' ? id : String(after.id) });
     const events = (after.events ?? []) as CarriedEvent[];
-    const known = this.expected.get(agentId) ?? [];
+    const known = this.expected.get(subject) ?? [];
     for (const { id, type } of events)
       known.push({ id, type, row: sk === 'head' ? 'head' : String(after.id), version: Number(after.version) });
-    this.expected.set(agentId, known);
+    if (known.length > 0) this.expected.set(subject, known);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { ClaimedTask } from '../../lib/http/schemas/runtime.ts';
+import { Refused } from '../support/shim-api.ts';
 import { ProgramFailure, type SimulatedShim } from '../support/simulated-shim.ts';
 import type { Random } from './random.ts';
+import { download } from './web.ts';
 import type { World } from './world.ts';
 
 /** What a simulated program does: the input of its task says it, so that everybody knows what has to come out. */
@@ -22,6 +24,10 @@ export interface Work {
   /** Its answer is padded to this size. */
   answerBytes?: number;
   padding?: string;
+  /** The program makes a schedule for its agent, or deletes it. */
+  schedules?: 'put' | 'delete';
+  /** It asks that its agent be kept from idling for so long. */
+  staysSeconds?: number;
 }
 
 /** Work of all kinds: mostly short, now and then long, failing, deadly, large. */
@@ -35,8 +41,22 @@ export function randomWork(random: Random, number: number): Work {
   if (random.chance(0.02)) work.hangs = true;
   if (random.chance(0.1)) work.lines = 1 + random.int(20);
   if (random.chance(0.1)) work.saves = true;
-  if (random.chance(0.05)) work.answerBytes = random.pick([2000, 60_000]);
+  if (random.chance(0.05)) work.answerBytes = random.pick([2000, 60_000, 100_000]);
   if (random.chance(0.03)) work.padding = 'x'.repeat(random.pick([10_000, 80_000]));
+  if (random.chance(0.03)) work.schedules = random.pick(['put', 'put', 'delete']);
+  if (random.chance(0.03)) work.staysSeconds = 1 + random.int(200);
+  return work;
+}
+
+/** Work that is done many times: it ends by itself, and kills nobody. */
+export function repeatableWork(random: Random, number: number): Work {
+  const {
+    hangs: _hangs,
+    deaths: _deaths,
+    padding: _padding,
+    schedules: _schedules,
+    ...work
+  } = randomWork(random, number);
   return work;
 }
 
@@ -47,13 +67,15 @@ export function answerOf({ number, answerBytes }: Work): unknown {
 
 /** Runs work in the container of a shim. */
 export async function perform(world: World, task: ClaimedTask, shim: SimulatedShim): Promise<unknown> {
-  const work = (task.inputUrl === undefined ? task.input : await download(world, task.inputUrl)) as Work;
+  const work = await workOf(world, task);
   const { fence } = task;
   if (work.lines) {
     const time = new Date(world.now()).toISOString();
     const lines = Array.from({ length: work.lines }, (_, i) => ({ time, stream: 'stdout', line: `line ${i}` }));
     await shim.post(`tasks/${task.id}/events`, { fence, place: task.place, lines });
   }
+  if (work.staysSeconds) await shim.post('activity', { seconds: work.staysSeconds });
+  if (work.schedules) await ownSchedules(shim, work);
   await world.sleep(work.seconds * 1000);
   if (work.hangs) await new Promise<never>(() => {});
   if (fence <= (work.deaths ?? 0)) {
@@ -65,15 +87,22 @@ export async function perform(world: World, task: ClaimedTask, shim: SimulatedSh
   return answerOf(work);
 }
 
-async function download(world: World, url: string): Promise<unknown> {
-  const { pathname: path, search, host, searchParams } = new URL(url);
-  const request = { method: 'GET', path, query: Object.fromEntries(searchParams), rawQuery: search.slice(1) };
-  for (let tries = 0; tries < 20; tries++) {
-    const answer = await world.stack.aws
-      .handle({ ...request, headers: { host }, body: new Uint8Array() })
-      .catch(() => undefined);
-    if (answer?.status === 200) return JSON.parse(Buffer.from(answer.body).toString());
-    await world.sleep(1000);
+async function workOf(world: World, task: ClaimedTask): Promise<Work> {
+  if (task.inputUrl === undefined) return task.input as Work;
+  const found = await download(world, task.inputUrl);
+  if (!found) throw new ProgramFailure('input_unavailable', 'The input could not be downloaded.');
+  return found.value as Work;
+}
+
+/** Agents have schedules of their own, by the token of their runtime. What is refused is left. */
+async function ownSchedules(shim: SimulatedShim, { number, schedules }: Work): Promise<void> {
+  try {
+    const { items } = await shim.ask<{ items: { name: string }[] }>('GET', 'schedules');
+    if (schedules === 'delete') for (const { name } of items) await shim.ask('DELETE', `schedules/${name}`);
+    if (schedules !== 'put') return;
+    const task = { input: { number, seconds: 1 } };
+    await shim.ask('PUT', `schedules/own-${number % 2}`, { expression: 'rate(3 minutes)', task });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
   }
-  throw new ProgramFailure('input_unavailable', 'The input could not be downloaded.');
 }

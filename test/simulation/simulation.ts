@@ -1,11 +1,14 @@
-import { type Action, actions, type Customer, createAgent, putTemplate, type Scene } from './actions.ts';
+import type { Action, Customer, Owner, Scene } from './actions/action.ts';
+import { createAgent } from './actions/agents.ts';
+import { putTemplate } from './actions/templates.ts';
+import { actions } from './actions.ts';
 import { ApiClient } from './api-client.ts';
 import { Checker } from './checker.ts';
-import { checkEvents, untold } from './event-check.ts';
 import { installFaults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import type { Plan } from './plan.ts';
 import { perform } from './programs.ts';
+import { Settlement } from './settlement.ts';
 import { Violation } from './violation.ts';
 import { World } from './world.ts';
 
@@ -15,13 +18,12 @@ export interface Outcome {
   digest: string;
   tasks: number;
   writes: number;
+  /** Routes that were asked, as `METHOD /path/{parameter}`. */
+  routes: string[];
   violation?: { message: string; ids: readonly string[]; trace: string[] } | undefined;
 }
 
-const hourMs = 3_600_000;
 const minuteMs = 60_000;
-/** When nothing goes wrong any more, everything is final within this time: the longest wait is for a long program. */
-const settleBoundMs = 4 * hourMs;
 
 /** Runs a plan to its end, or to the first invariant that is broken. */
 export async function simulate(plan: Plan, assembly: string): Promise<Outcome> {
@@ -29,40 +31,41 @@ export async function simulate(plan: Plan, assembly: string): Promise<Outcome> {
   const ledger = new Ledger(world);
   const scene = sceneOf(world);
   const checker = new Checker(world, ledger, scene);
-  world.stack.fleet.forgetsDead = true;
-  world.stack.fleet.program = (task, shim) => perform(world, task, shim);
-  world.stack.fleet.onWork = (shim, task, what) => {
+  direct(world);
+  try {
+    await act(world, scene, checker);
+    await new Settlement(world, ledger, scene, checker).run();
+  } catch (error) {
+    if (!(error instanceof Violation))
+      world.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  } finally {
+    await world.close();
+  }
+  const { trace, violation } = world;
+  const told = violation && {
+    message: trace.readable(violation.message),
+    ids: violation.ids,
+    trace: trace.lines(violation.ids),
+  };
+  const routes = [...world.routes].sort();
+  return { plan, digest: trace.digest(), tasks: ledger.records.size, writes: ledger.writes, routes, violation: told };
+}
+
+/** Tells the containers what their programs do, and listens to what they really run. */
+function direct(world: World): void {
+  const { fleet } = world.stack;
+  fleet.forgetsDead = true;
+  fleet.program = (task, shim) => perform(world, task, shim);
+  fleet.onWork = (shim, task, what) => {
     const code = shim.runtimeId;
     world.tell(`${code} ${what === 'begins' ? 'runs' : 'is done with'} ${task.id} fence ${task.fence}`);
     if (what === 'begins') checkAlone(world, task.id);
   };
-  world.stack.fleet.onError = (shim, error) => {
+  fleet.onError = (shim, error) => {
     world.tell(`${shim.runtimeId} breaks down: ${error instanceof Error ? error.message : error}`);
     if (world.plan.faults.length === 0) world.fail(`${shim.runtimeId} broke down although nothing went wrong.`);
     shim.die(1);
   };
-  const outcome = (): Outcome => {
-    const { trace, violation } = world;
-    const told = violation && {
-      message: trace.readable(violation.message),
-      ids: violation.ids,
-      trace: trace.lines(violation.ids),
-    };
-    return { plan, digest: trace.digest(), tasks: scene.accepted.size, writes: ledger.writes, violation: told };
-  };
-  try {
-    await act(world, scene, checker);
-    await settle(world, scene, checker);
-    await check(world, ledger, checker);
-    await removeAll(world, scene, checker);
-    return outcome();
-  } catch (error) {
-    if (!(error instanceof Violation))
-      world.fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return outcome();
-  } finally {
-    await world.close();
-  }
 }
 
 function sceneOf(world: World): Scene {
@@ -71,9 +74,11 @@ function sceneOf(world: World): Scene {
     world,
     customers: Array.from({ length: world.plan.agents }, (_, number) => {
       const random = world.random.fork(`customer ${number}`);
-      return { number, random, api: new ApiClient(world, random.fork('api')), agentId: undefined, tasks: [] };
+      const api = new ApiClient(world, random.fork('api'));
+      return { number, random, api, agentId: undefined, tasks: [], schedules: [], runs: [] };
     }),
     templates: [],
+    workflows: [],
     accepted: new Map(),
     agentIds: new Set(),
     nextNumber: () => ++numbers,
@@ -97,7 +102,7 @@ async function act(world: World, scene: Scene, checker: Checker): Promise<void> 
     await Promise.all(scene.customers.map((customer) => createAgent(scene, customer)));
   });
   await world.runUntil(world.now() + minuteMs);
-  const untilMs = world.now() + plan.hours * hourMs;
+  const untilMs = world.now() + plan.hours * 60 * minuteMs;
   for (const customer of scene.customers)
     if (!plan.without?.includes(customer.number)) visit(world, scene, customer, untilMs);
   installFaults(world);
@@ -118,67 +123,10 @@ function visit(world: World, scene: Scene, customer: Customer, untilMs: number):
       const action: Action = customer.random.weighted(chosen, ({ weight }) => weight);
       world.background(async () => {
         if (customer.agentId === undefined) await createAgent(scene, customer);
-        else await action.run(scene, customer as Customer & { agentId: string });
+        else await action.run(scene, customer as Owner);
       });
       next();
     });
   };
   next();
-}
-
-/** Nothing goes wrong any more: everything accepted ends, or has a reason; holds and errors are ended then. */
-async function settle(world: World, scene: Scene, checker: Checker): Promise<void> {
-  world.tell('from now on nothing goes wrong');
-  world.calm = true;
-  await untilNone(world, 'unfinished tasks', async () => checker.unfinished());
-  const { api } = scene.customers[0]!;
-  const tell = (agentId: string, verb: string) => api.ask({ method: 'POST', path: `/v1/agents/${agentId}/${verb}` });
-  for (const agentId of scene.agentIds)
-    world.background(async () => {
-      for (const verb of ['restore', 'recover', 'resume']) await tell(agentId, verb);
-    });
-  // Without warm pools nothing runs that has nothing to do.
-  const body = { driver: { type: 'command', command: ['true'] } };
-  for (const name of scene.templates)
-    world.background(async () => void (await api.ask({ method: 'PUT', path: `/v1/templates/${name}`, body })));
-  await world.runUntil(world.now() + minuteMs);
-  await untilNone(world, 'unfinished tasks', async () => checker.unfinished());
-  await untilNone(world, 'runtimes', () => checker.leftovers());
-}
-
-async function check(world: World, ledger: Ledger, checker: Checker): Promise<void> {
-  checker.look();
-  checker.checkTasks();
-  await untilNone(world, 'events that are not in the log', () => untold(world, ledger));
-  await checkEvents(world, ledger);
-  if (world.violation) throw world.violation;
-}
-
-/** Terminated agents leave nothing but their history. */
-async function removeAll(world: World, scene: Scene, checker: Checker): Promise<void> {
-  const { api } = scene.customers[0]!;
-  for (const agentId of scene.agentIds)
-    world.background(async () => void (await api.ask({ method: 'DELETE', path: `/v1/agents/${agentId}` })));
-  await world.runUntil(world.now() + 10 * minuteMs);
-  await untilNone(world, 'leftovers', () => checker.leftovers());
-  await untilNone(world, 'files', () => checker.files());
-  checker.look();
-  if (world.violation) throw world.violation;
-}
-
-async function untilNone(world: World, what: string, find: () => Promise<string[]>): Promise<void> {
-  const untilMs = world.now() + settleBoundMs;
-  for (;;) {
-    const found = await find();
-    if (found.length === 0) return;
-    if (world.now() >= untilMs) {
-      const ids = found.flatMap((text) => text.match(/(agt|tsk|rt)_[0-9A-Z]{26}/g) ?? []);
-      world.fail(
-        `After ${settleBoundMs / hourMs} hours in which nothing went wrong there are ${what}: ${found.slice(0, 5).join('; ')}.`,
-        ...ids.slice(0, 5),
-      );
-      throw world.violation;
-    }
-    await world.runUntil(world.now() + minuteMs);
-  }
 }

@@ -8,6 +8,8 @@ interface Entry {
 
 /** An agent's eight characters are part of every id of what is its own. */
 const idPattern = /\b(agt|tsk|rt|evt|run)_([0-9A-HJKMNP-TV-Z]{26})\b/g;
+/** An id, or what has a name. */
+const subjectPattern = /\b(agt|tsk|rt|evt|run)_[0-9A-HJKMNP-TV-Z]{26}\b|\b(schedule|pool)s?\/[\w.-]+/g;
 const codeLength = 8;
 const shortNames: Record<string, string> = { agt: 'agent', tsk: 'task', rt: 'runtime', evt: 'event', run: 'run' };
 
@@ -37,13 +39,13 @@ export class Trace {
     return `${this.count}-${this.hash.copy().digest('hex').slice(0, 16)}`;
   }
 
-  /** Lines for people. With `ids`, only what concerns their agents, and what concerns everybody. */
+  /** Lines for people. With `ids`, only what concerns their agents, runs or schedules, and what concerns everybody. */
   lines(ids: readonly string[] = [], last = Number.POSITIVE_INFINITY): string[] {
     const codes = new Set(ids.map(codeOf));
     const concerns = (text: string) => {
       if (codes.size === 0) return true;
-      const named = [...text.matchAll(idPattern)];
-      return named.length === 0 || named.some(([id]) => codes.has(codeOf(id)));
+      const named = text.match(subjectPattern) ?? [];
+      return named.length === 0 || named.some((id) => codes.has(codeOf(id)));
     };
     const chosen = this.entries.filter((entry) => concerns(entry.text));
     return chosen.slice(-last).map(({ timeMs, text }) => `${this.at(timeMs)}  ${this.readable(text)}`);
@@ -69,6 +71,7 @@ export class Trace {
   }
 }
 
+/** The same for all that belongs to one agent, run or schedule. In paths of the API the noun has an s. */
 export function codeOf(id: string): string {
-  return id.slice(-codeLength);
+  return id.includes('/') ? id.replace('s/', '/') : id.slice(-codeLength);
 }

@@ -1,3 +1,5 @@
+import { PathTable } from '../../lib/http/path-table.ts';
+import { contracts } from '../../lib/http/routes/index.ts';
 import { ManualClock } from '../../local/clock.ts';
 import { InProcessStack } from '../support/in-process-stack.ts';
 import type { Plan } from './plan.ts';
@@ -16,8 +18,12 @@ export class World {
   readonly trace: Trace;
   /** Nothing goes wrong any more, or yet. */
   calm = true;
+  /** Routes that were asked, as `METHOD /path/{parameter}`. */
+  readonly routes = new Set<string>();
   /** The first invariant that was broken ends the run. */
   violation: Violation | undefined;
+  /** What was deployed when, latest last. */
+  private readonly settings: { sinceMs: number; variables: Record<string, string> }[] = [];
   /** Called after each step of the clock, when nothing is under way. */
   afterStep: () => void = () => {};
 
@@ -52,6 +58,10 @@ export class World {
     this.stack = stack;
     this.random = random;
     this.trace = trace;
+    stack.onRequest = (method, path) => {
+      const match = routeTable.find(method, path.split('?', 1)[0]!);
+      if (match.kind === 'found') this.routes.add(match.value);
+    };
   }
 
   now(): number {
@@ -80,6 +90,31 @@ export class World {
     });
   }
 
+  /** Deploys the same functions with other settings. */
+  deploy(settings: Record<string, string>): void {
+    const told = Object.entries(settings).map(([name, value]) => `${name.replace('ROUSE_', '')}=${value || 'none'}`);
+    this.tell(`operator deploys ${told.join(' ')}`);
+    this.settings.push({ sinceMs: this.now(), variables: settings });
+    this.stack.configure(settings);
+  }
+
+  /** The highest that a limit was in the last `withinMs`; without a limit, infinity. */
+  limitOf(variable: string, withinMs: number): number {
+    const { settings } = this;
+    const fromMs = this.now() - withinMs;
+    const first = settings.findLastIndex(({ sinceMs }) => sinceMs <= fromMs);
+    if (first < 0) return Number.POSITIVE_INFINITY;
+    return Math.max(
+      ...settings.slice(first).map(({ variables }) => Number(variables[variable] || Number.POSITIVE_INFINITY)),
+    );
+  }
+
+  /** Since when there has always been such a limit, or undefined when there is none. */
+  limitSince(variable: string): number | undefined {
+    const lifted = this.settings.findLastIndex(({ variables }) => !variables[variable]);
+    return this.settings[lifted + 1]?.sinceMs;
+  }
+
   /** Moves the clock until `untilMs`, or until an invariant is broken. */
   async runUntil(untilMs: number): Promise<void> {
     await this.realm.quiet();
@@ -100,6 +135,9 @@ export class World {
     Realm.leave();
   }
 }
+
+const routeTable = new PathTable<string>();
+for (const { method, path } of contracts) routeTable.add(method, path, `${method} ${path}`);
 
 /** Timers of one moment. More of them are an endless loop. */
 const mostStepsAtOnce = 20_000;

@@ -3,6 +3,8 @@ import type { InProcessStack } from './in-process-stack.ts';
 /** Answers of the API that mean: exit at once. */
 export class Displaced extends Error {}
 export class FenceLost extends Error {}
+/** Any other refusal. */
+export class Refused extends Error {}
 
 const mostTries = 50;
 /** Larger outputs go to S3; see the enrolment. */
@@ -29,24 +31,29 @@ export class ShimApi {
     this.network = network;
   }
 
+  post<T>(route: string, body: unknown): Promise<T> {
+    return this.ask('POST', route, body);
+  }
+
   /**
-   * Posts until there is an answer: network errors, 429 and 5xx are tried again.
+   * Asks until there is an answer: network errors, 429 and 5xx are tried again.
    * @throws FenceLost
    * @throws Displaced
+   * @throws Refused
    */
-  async post<T>(route: string, body: unknown): Promise<T> {
+  async ask<T>(method: string, route: string, body?: unknown): Promise<T> {
     for (let tries = 0; ; tries++) {
       if (tries > 0) await this.network.pause?.(tries);
       const fate = await this.network.fate?.(route);
       if (!this.network.isUp()) return new Promise(() => {});
-      const answer = fate === 'request_lost' ? undefined : await this.request(route, body);
+      const answer = fate === 'request_lost' ? undefined : await this.request(method, route, body);
       if (!this.network.isUp()) return new Promise(() => {});
       const { status, result } = fate === 'answer_lost' || !answer ? { status: 503, result: {} } : answer;
       if (status < 300) return result as T;
       if (result.code === 'fence_lost') throw new FenceLost(result.detail);
       if (status === 401 || result.code === 'runtime_replaced') throw new Displaced(JSON.stringify(result));
       if (status < 500 && status !== 429)
-        throw new Error(`The runtime API refused ${route} with ${status}: ${JSON.stringify(result)}`);
+        throw new Refused(`The runtime API refused ${route} with ${status}: ${JSON.stringify(result)}`);
       if (tries > mostTries) throw new Error(`The runtime API does not answer ${route}: ${JSON.stringify(result)}`);
     }
   }
@@ -68,10 +75,15 @@ export class ShimApi {
     return { outputRef: { key, bytes } };
   }
 
-  private async request(route: string, body: unknown) {
-    const headers: Record<string, string> = { 'content-type': 'application/json' };
+  private async request(method: string, route: string, body: unknown) {
+    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
     if (this.token !== undefined) headers.authorization = `Bearer ${this.token}`;
-    const answer = await this.stack.aws.request({ method: 'POST', path: `/v1/runtime/${route}`, headers, body });
+    const answer = await this.stack.send({
+      method,
+      path: `/v1/runtime/${route}`,
+      headers,
+      ...(body === undefined ? {} : { body }),
+    });
     const text = Buffer.from(answer.body).toString();
     return { status: answer.status, result: text === '' ? {} : JSON.parse(text) };
   }

@@ -402,6 +402,10 @@ export class SimulatedShim implements RunningContainer {
     void this.stack.aws.environment.activity.track(done.finally(() => this.arm()));
   }
 
+  ask<T>(method: string, route: string, body?: unknown): Promise<T> {
+    return this.api.ask(method, route, body);
+  }
+
   /** One request to the runtime API, tried until there is an answer. */
   post<T>(route: string, body: unknown): Promise<T> {
     return this.api.post(route, body);

@@ -1,6 +1,6 @@
 import { agentObjects, allAgentObjects, runtimeObjects } from '../domain/object-key.ts';
 import type { Deps } from './deps.ts';
-import { inParallel } from './runs/values.ts';
+import { inParallel } from './in-parallel.ts';
 
 /** What is younger may still become part of a generation: no save takes a day. */
 const settledMs = 24 * 3_600_000;

@@ -31,6 +31,8 @@ export interface Agents {
   create(agent: Agent, events: CarriedEvent[]): Promise<void>;
   /** A terminated agent counts no more; doing it twice is doing it once. */
   uncount(tenant: string, agentId: string): Promise<void>;
+  /** Counts the agents of one page of their list that are not counted yet, and those no more that have ended. @returns the next page */
+  recount(tenant: string, limit: number, before: string | undefined): Promise<string | undefined>;
   /** Writes what differs, if the head still is what `before` says. */
   commit(before: Agent, after: Agent, events: CarriedEvent[]): Promise<void>;
   /** Says that the agent's shim saw an empty queue, or no longer waits. Only for the enrolled runtime; false if it is another. */

@@ -112,8 +112,8 @@ export interface Slot {
 
 /** How many runtimes a tenant has, exactly, and the launches that wait until there are fewer. */
 export interface Rooms {
-  /** Takes a place, which ends the waiting; true also for who has one. False when all are taken. */
-  enter(tenant: string, slot: Slot, limit: number): Promise<boolean>;
+  /** Takes a place, which ends the waiting; true also for who has one. False when as many as `limit` are taken. */
+  enter(tenant: string, slot: Slot, limit: number | undefined): Promise<boolean>;
   has(tenant: string, runtimeId: string): Promise<boolean>;
   /** Gives the place back, and waits no more. True when it had either, so that another may be next. */
   leave(tenant: string, runtimeId: string): Promise<boolean>;

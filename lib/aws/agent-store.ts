@@ -1,3 +1,4 @@
+import type { UpdateCommandInput } from '@aws-sdk/lib-dynamodb';
 import type { Agents, Page } from '../app/ports.ts';
 import type { Agent } from '../domain/agent.ts';
 import { RouseError } from '../domain/errors.ts';
@@ -9,6 +10,11 @@ import { difference, type Item, orConflict, type Table } from './table.ts';
 
 /** Attributes of a head row that are not the agent's own. */
 const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'duePk', 'dueAt', 'events', 'counted'] as const;
+
+type Mark = Pick<
+  UpdateCommandInput,
+  'ConditionExpression' | 'ExpressionAttributeNames' | 'ExpressionAttributeValues'
+> & { UpdateExpression: string };
 
 export class AgentStore implements Agents {
   private readonly table: Table;
@@ -61,25 +67,39 @@ export class AgentStore implements Agents {
 
   async uncount(tenant: string, agentId: string): Promise<void> {
     if (this.limit === undefined) return;
+    await this.count(tenant, agentId, -1, {
+      UpdateExpression: 'REMOVE counted',
+      ConditionExpression: 'counted = :true',
+      ExpressionAttributeValues: { ':true': true },
+    });
+  }
+
+  async recount(tenant: string, limit: number, before: string | undefined): Promise<string | undefined> {
+    const keys = await this.table.listKeys(tenant, 'agents', limit, before);
+    const items = await this.table.getAll(
+      keys.items.map(({ key }) => key),
+      true,
+    );
+    for (const { id, status, counted } of items) {
+      if (status === 'terminated' && counted) await this.uncount(tenant, String(id));
+      if (status === 'terminated' || counted) continue;
+      await this.count(tenant, String(id), 1, {
+        UpdateExpression: 'SET counted = :true',
+        ConditionExpression: 'attribute_not_exists(counted) AND #status <> :terminated',
+        ExpressionAttributeNames: { '#status': 'status' },
+        ExpressionAttributeValues: { ':true': true, ':terminated': 'terminated' },
+      });
+    }
+    return keys.next;
+  }
+
+  /** The agent's mark and the count in one write. What the mark says already is not counted again. */
+  private async count(tenant: string, agentId: string, by: 1 | -1, mark: Mark): Promise<void> {
     const TableName = this.table.name;
+    const count = { UpdateExpression: 'ADD agents :by', ExpressionAttributeValues: { ':by': by } };
     await writeTogether(this.table, [
-      {
-        Update: {
-          TableName,
-          Key: headKey(agentHead(tenant, agentId)),
-          UpdateExpression: 'REMOVE counted',
-          ConditionExpression: 'counted = :true',
-          ExpressionAttributeValues: { ':true': true },
-        },
-      },
-      {
-        Update: {
-          TableName,
-          Key: agentCountKey(tenant),
-          UpdateExpression: 'ADD agents :less',
-          ExpressionAttributeValues: { ':less': -1 },
-        },
-      },
+      { Update: { TableName, Key: headKey(agentHead(tenant, agentId)), ...mark } },
+      { Update: { TableName, Key: agentCountKey(tenant), ...count } },
     ]);
   }
 

@@ -27,7 +27,7 @@ export class RoomStore implements Rooms {
     this.table = table;
   }
 
-  async enter(tenant: string, slot: Slot, limit: number): Promise<boolean> {
+  async enter(tenant: string, slot: Slot, limit: number | undefined): Promise<boolean> {
     const key = slotKey(tenant, slot.runtimeId);
     const outcome = await this.together([
       { Put: { ...this.at, Item: { ...key, ...slot }, ConditionExpression: 'attribute_not_exists(pk)' } },

@@ -20,7 +20,10 @@ export interface Fleet {
     bells?: string | undefined;
     work?: string | undefined;
     objects?: string | undefined;
+    agents?: string | undefined;
   };
+  /** The number of agents is limited, and all that there were before are counted. */
+  counted?: true | undefined;
   /** When the present walk through the bucket began, or the last one. */
   walkedMs?: number | undefined;
   /** ECS tasks that run for nobody, by ARN. */
@@ -50,6 +53,7 @@ export interface Findings {
   objects: string[];
   /** Heads with work and no time at which anybody would look. */
   forgotten: HeadRef[];
+  counted: true | undefined;
   cursors: Fleet['cursors'];
 }
 
@@ -96,10 +100,10 @@ export function reconciled(fleet: Fleet, findings: Findings, nowMs: number): Fle
       findings.forgotten.map(({ id }) => id),
     ),
   ];
-  const { cursors } = findings;
+  const { cursors, counted } = findings;
   const walkedMs = fleet.cursors.objects === undefined && walks(fleet, nowMs) ? nowMs : fleet.walkedMs;
   return {
-    fleet: { ...fleet, cursors, walkedMs, suspects, dueAtMs: nowMs + fleetLookMs, version: fleet.version + 1 },
+    fleet: { ...fleet, cursors, counted, walkedMs, suspects, dueAtMs: nowMs + fleetLookMs, version: fleet.version + 1 },
     events,
     stop,
   };

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { type Findings, type Fleet, fleetLookMs, newFleet, reconciled, walks } from '../../lib/domain/fleet.ts';
 
 const startMs = 1_800_000_000_000;
-const nothing: Findings = { orphans: [], remaining: [], bells: [], forgotten: [], objects: [], cursors: {} };
+const nothing: Findings = {
+  orphans: [],
+  remaining: [],
+  bells: [],
+  forgotten: [],
+  objects: [],
+  counted: undefined,
+  cursors: {},
+};
 const types = (events: { type: string }[]) => events.map(({ type }) => type);
 
 function look(fleet: Fleet, findings: Partial<Findings>, looks: number) {

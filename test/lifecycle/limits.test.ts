@@ -178,3 +178,51 @@ test('who gives up waiting after the limit was lifted does not stand in line for
   await work([third!]);
   await client.becomes(third!.id, 'running', 60);
 });
+
+/** A look at the fleet, whenever it comes, and a sweep. */
+const fleetLookSeconds = 370;
+
+test('runtimes that ran before there was a limit count', async () => {
+  await start({});
+  busy();
+  const all = await agents(3);
+  await work(all.slice(0, 2));
+  stack.configure({ ROUSE_MAX_RUNTIMES: '2' });
+  await stack.advance(2 * fleetLookSeconds);
+  await work(all.slice(2));
+  expect(await client.agent(all[2]!.id)).toMatchObject({
+    status: 'starting',
+    statusReason: 'waiting for room: 2 of 2 runtimes of this tenant run',
+  });
+  await stack.call('POST', `/v1/agents/${all[0]!.id}/pause`, { force: true, hold: true }, 202);
+  await client.becomes(all[2]!.id, 'running', 30);
+});
+
+test('agents count that came or went while there was no limit', async () => {
+  await start({ ROUSE_MAX_AGENTS: '5' });
+  const [gone] = await agents(2);
+  stack.configure({ ROUSE_MAX_AGENTS: '' });
+  await agents(2);
+  await stack.call('DELETE', `/v1/agents/${gone!.id}`, undefined, 202);
+  await stack.advance(fleetLookSeconds);
+  stack.configure({ ROUSE_MAX_AGENTS: '4' });
+  await stack.advance(fleetLookSeconds);
+  const another = () => stack.request('POST', '/v1/agents', { template: 'echo' });
+  expect((await another()).status).toBe(201);
+  expect(await another()).toMatchObject({ status: 409, body: { code: 'limit_reached' } });
+});
+
+test('the one idle agent among more than a hundred is found in seconds, and nobody else has to go', async () => {
+  await start({ ROUSE_MAX_RUNTIMES: '130', ROUSE_EVICT_IDLE: 'true' });
+  busy();
+  const crowd = await agents(129);
+  for (const { id } of crowd) await client.submit(id, 'x');
+  const [idle, newcomer] = (await agents(2)) as [AgentResource, AgentResource];
+  await stack.until(() => used() === 129, 60);
+  stack.fleet.program = () => 'done';
+  await client.ended((await client.submit(idle.id, 'x')).id);
+  await stack.advance(1);
+  expect(await client.ended((await client.submit(newcomer.id, 'x')).id, 30)).toMatchObject({ status: 'succeeded' });
+  const sentAway = await stack.call('GET', '/v1/agents?status=paused&status=stopping&limit=200');
+  expect(sentAway.items).toMatchObject([{ id: idle.id }]);
+});

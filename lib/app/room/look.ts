@@ -1,18 +1,21 @@
 import type { Agent } from '../../domain/agent.ts';
 import { beginStop } from '../../domain/agent-stop.ts';
-import { agentHead, poolHead } from '../../domain/head.ts';
+import { agentHead, poolHead, roomHead } from '../../domain/head.ts';
 import { bySystem, type Cause, commitAgent } from '../commit.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import { Conflict, type Runtime } from '../ports.ts';
 import { probe } from '../reconcile/probe.ts';
 import { roomLookMs } from './enter.ts';
 
 /** One look starts this many launches at most; each of them that finds room leaves the next to the following look. */
 const launchesPerLook = 20;
-/** One look reads this many places; the next look goes on from there. */
+/** One look reads this many places. While they make room enough the next look reads them again; otherwise those behind them. */
 const slotsPerLook = 100;
-/** Of so many idle agents it is found out how long they have idled. */
-const idleCandidates = 20;
+/** How soon the places behind them are looked at. */
+const goOnMs = 1000;
+/** Rows that are read beside each other. */
+const parallel = 20;
 
 /**
  * Looks at what waits for room among a tenant's runtimes: starts the first in line when there is room, and otherwise
@@ -26,19 +29,20 @@ export async function lookAtRoom(deps: Deps, tenant: string, _id: string, cause:
   for (const { runtimeId, agentId } of waiting.slice(0, Math.max(0, free)))
     await deps.queues.requestLaunch(agentHead(tenant, agentId), runtimeId, String(deps.now()));
   const missing = waiting.length - Math.max(0, free);
-  const next = missing > 0 ? await makeRoom(deps, tenant, missing, cursor, bySystem('room', cause)) : cursor;
+  const made = missing > 0 ? await makeRoom(deps, tenant, missing, cursor, bySystem('room', cause)) : undefined;
   const lookMs = waiting.length > 0 ? deps.now() + roomLookMs : undefined;
-  await deps.rooms.lookedAt(tenant, dueAtMs, { dueAtMs: lookMs, cursor: next });
+  await deps.rooms.lookedAt(tenant, dueAtMs, { dueAtMs: lookMs, cursor: made?.next });
+  if (made?.goOn) await deps.queues.nudgeAt(roomHead(tenant), deps.now() + goOnMs, deps.now());
 }
 
-/** @returns where the next look goes on */
+/** @returns where the next look goes on, and whether it should soon */
 async function makeRoom(
   deps: Deps,
   tenant: string,
   missing: number,
   cursor: string | undefined,
   by: Cause,
-): Promise<string | undefined> {
+): Promise<{ next: string | undefined; goOn: boolean }> {
   const slots = await deps.rooms.slots(tenant, slotsPerLook, cursor);
   const rows = new Map(
     (
@@ -65,8 +69,11 @@ async function makeRoom(
     if (coming >= missing) break;
     if (await giveWay(deps, standby)) coming += 1;
   }
-  if (deps.config.evictIdle && coming < missing) await evict(deps, tenant, agentIds, missing - coming, by);
-  return slots.length < slotsPerLook ? undefined : slots.at(-1)?.runtimeId;
+  if (deps.config.evictIdle && coming < missing) coming += await evict(deps, tenant, agentIds, missing - coming, by);
+  // Enough: those who are about to go are seen again, so that nobody else is sent away for the same place.
+  if (coming >= missing) return { next: cursor, goOn: false };
+  const next = slots.length < slotsPerLook ? undefined : slots.at(-1)?.runtimeId;
+  return { next, goOn: next !== undefined };
 }
 
 /** False when an agent has just taken it over. */
@@ -78,27 +85,30 @@ async function giveWay(deps: Deps, standby: Runtime): Promise<boolean> {
   return true;
 }
 
-/** Pauses the longest idle agents, as if their idle time were over; what arrives meanwhile wakes them again, behind the others. */
-async function evict(deps: Deps, tenant: string, agentIds: string[], count: number, by: Cause): Promise<void> {
-  const found: { agent: Agent; idleSinceMs: number }[] = [];
-  let stopping = 0;
-  for (const agentId of agentIds) {
-    const agent = await deps.agents.get(tenant, agentId, { strong: true });
-    if (agent?.status === 'stopping') stopping += 1;
-    const idleSinceMs = agent && found.length < idleCandidates ? await idleSince(deps, agent) : undefined;
-    if (agent && idleSinceMs !== undefined) found.push({ agent, idleSinceMs });
-  }
-  found.sort((a, b) => a.idleSinceMs - b.idleSinceMs);
-  for (const { agent } of found.slice(0, Math.max(0, count - stopping))) {
+/**
+ * Pauses the longest idle agents, as if their idle time were over; what arrives meanwhile wakes them again, behind the
+ * others. @returns how many are about to go, with those that were before
+ */
+async function evict(deps: Deps, tenant: string, agentIds: string[], count: number, by: Cause): Promise<number> {
+  const agents = await inParallel(agentIds, parallel, (id) => deps.agents.get(tenant, id, { strong: true }));
+  let going = agents.filter((agent) => agent?.status === 'stopping').length;
+  const idle = await inParallel(agents, parallel, async (agent) => {
+    const idleSinceMs = agent && (await idleSince(deps, agent));
+    return agent && idleSinceMs !== undefined ? [{ agent, idleSinceMs }] : [];
+  });
+  const longest = idle.flat().sort((a, b) => a.idleSinceMs - b.idleSinceMs);
+  for (const { agent } of longest.slice(0, Math.max(0, count - going))) {
     try {
       const decision = beginStop(agent, 'paused', false, 'paused to make room for another agent', deps.now());
       await commitAgent(deps, agent, decision, by);
       if (agent.runtimeId) await deps.queues.ring(agent.runtimeId);
+      going += 1;
     } catch (error) {
       // It has got something to do.
       if (!(error instanceof Conflict)) throw error;
     }
   }
+  return going;
 }
 
 /** Since when an agent has had nothing to do, or undefined when it has. */

@@ -8,6 +8,7 @@ import { type Definition, type Step, stepOf } from '../../domain/workflow.ts';
 import { createAgent, terminateAgent } from '../agents.ts';
 import type { Cause } from '../commit.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { Import } from '../ports.ts';
 import { cancelTask, submitTask } from '../tasks.ts';
 import type { RunValues } from './bindings.ts';
@@ -15,7 +16,7 @@ import { agentSeedOf, childIdOf, itemIdentity, seedOf, taskIdOf } from './identi
 import { importsOf } from './imports.ts';
 import { failureOf } from './plan.ts';
 import { endChild, startChild } from './start.ts';
-import { ItemReader, inParallel } from './values.ts';
+import { ItemReader } from './values.ts';
 
 /** Effects that are performed beside each other. */
 const parallel = 10;

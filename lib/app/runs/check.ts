@@ -3,10 +3,10 @@ import { type Completion, isMapped, isSingle, type Run, type RunEffect, stateOf 
 import { finalStatuses } from '../../domain/task.ts';
 import { type Definition, stepOf } from '../../domain/workflow.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { TaskRecord } from '../ports.ts';
 import { getTask } from '../tasks.ts';
 import type { RunActor } from './act.ts';
-import { inParallel } from './values.ts';
 
 /** What one look asks for at most; the rest is the next look's. */
 const perLook = 300;

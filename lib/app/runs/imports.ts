@@ -2,10 +2,10 @@ import { RouseError } from '../../domain/errors.ts';
 import { type Run, stateOf } from '../../domain/run.ts';
 import { type Definition, type Step, stepOf } from '../../domain/workflow.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { Import } from '../ports.ts';
 import { getTask } from '../tasks.ts';
 import { startedIds, startedItems } from './started-ids.ts';
-import { inParallel } from './values.ts';
 
 /** Packs that one task gets: each has a URL of its own in what the shim is told. */
 const mostPacks = 100;

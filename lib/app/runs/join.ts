@@ -3,11 +3,12 @@ import { isMapped, type Run, type RunError, stateOf, type ValueRef } from '../..
 import type { Definition } from '../../domain/workflow.ts';
 import { stepOf } from '../../domain/workflow.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { TaskRecord } from '../ports.ts';
 import { getTask } from '../tasks.ts';
 import type { RunActor } from './act.ts';
 import { failureOf } from './plan.ts';
-import { inParallel, keepValue, longestValueBytes, readValue } from './values.ts';
+import { keepValue, longestValueBytes, readValue } from './values.ts';
 
 /** Records are read a hundred at a time, and so many hundreds beside each other. */
 const batch = 100;

@@ -16,6 +16,7 @@ import { passTime } from '../../domain/run-waits.ts';
 import type { Definition } from '../../domain/workflow.ts';
 import { bySystem, type Cause, carry } from '../commit.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import { Conflict } from '../ports.ts';
 import { RunActor } from './act.ts';
 import { RunValues } from './bindings.ts';
@@ -24,7 +25,6 @@ import { joinOutputs } from './join.ts';
 import { outputOf } from './output.ts';
 import { planOf } from './plan.ts';
 import { commitRun } from './start.ts';
-import { inParallel } from './values.ts';
 
 /** Ends that one commit takes into account, and things that it starts or asks to end. */
 const endsPerTurn = 100;

@@ -3,6 +3,7 @@ import { tooLarge } from '../../domain/errors.ts';
 import { runObjects } from '../../domain/object-key.ts';
 import { type Items, type ItemsRef, itemsPerChunk, type ValueRef } from '../../domain/run.ts';
 import type { Deps } from '../deps.ts';
+import { inParallel } from '../in-parallel.ts';
 import { getTask } from '../tasks.ts';
 
 /** A value up to this size stays in the run's head, which every step forward writes whole. */
@@ -106,18 +107,4 @@ export class ItemReader {
     if (!object) throw new Error(`${key} is not in the bucket.`);
     return JSON.parse(object.text) as Items;
   }
-}
-
-/** Works on all, some at a time, and gives the results in their order. The first failure ends it. */
-export async function inParallel<T, R>(all: readonly T[], width: number, work: (one: T) => Promise<R>): Promise<R[]> {
-  const results = new Array<R>(all.length);
-  let next = 0;
-  const worker = async () => {
-    while (next < all.length) {
-      const i = next++;
-      results[i] = await work(all[i]!);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, all.length) }, worker));
-  return results;
 }

@@ -98,7 +98,7 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
     alarms: new SchedulerAlarms(new SchedulerClient(client), config),
     runner: new EcsRunner(ecs, config),
     taskDefinitions: new EcsTaskDefinitions(ecs, { ...config, region }),
-    parameters: new SsmParameters(adapt(new SSMClient(client)), config.kmsKeyArn),
+    parameters: new SsmParameters(adapt(new SSMClient(client)), config),
     identities: new StsIdentities(
       new STSClient(client),
       config.agentCredentialsRoleArn,

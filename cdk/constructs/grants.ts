@@ -72,8 +72,8 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     resourceName: `${prefix}-*:*`,
   });
   const onlyCluster = { ArnEquals: { 'ecs:cluster': compute.clusterArn } };
-  const onTasks = (...actions: string[]) =>
-    allow(actions, [stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${compute.clusterName}/*` })]);
+  const tasks = stack.formatArn({ service: 'ecs', resource: 'task', resourceName: `${compute.clusterName}/*` });
+  const onTasks = (...actions: string[]) => allow(actions, [tasks]);
   // ListTasks is authorized on container instances, on Fargate too (Service Authorization Reference, ECS).
   const listTasks = allow(
     ['ecs:ListTasks'],
@@ -156,6 +156,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
       // Beyond reading and noting: what waits for room among the tenant's runtimes.
       onTable(stateTable, 'GetItem', 'UpdateItem', 'PutItem', 'DeleteItem', 'Query'),
       allow(['ecs:RunTask'], [taskDefinitions], onlyCluster),
+      allow(['ecs:TagResource'], [tasks], { StringEquals: { 'ecs:CreateAction': 'RunTask' } }),
       passRole,
       allow(['sqs:CreateQueue', 'sqs:TagQueue', 'sqs:DeleteQueue'], [bells.queueArn]),
       send(timers),
@@ -189,7 +190,7 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
         [stack.formatArn({ service: 'scheduler', resource: 'schedule', resourceName: '*/*' })],
       ),
       onSchedules('GetSchedule'),
-      onParameters(['ssm:PutParameter'], granted.adminKeyParameter, granted.tokenKeyParameter),
+      onParameters(['ssm:PutParameter', 'ssm:AddTagsToResource'], granted.adminKeyParameter, granted.tokenKeyParameter),
       onParameters(['ssm:GetParameter'], granted.adminKeyParameter),
     ],
     timers: [send(work)],

@@ -47,7 +47,7 @@ export async function launch(
   const attemptedMs = await deps.runtimes.attempt(runtime, deps.now());
   // Too old a try: whether it worked is for reconcile to find out.
   if (deps.now() - attemptedMs > tokenLifeMs) return 'not_wanted';
-  await deps.queues.createBell(runtimeId);
+  await deps.queues.createBell(runtime);
   const result = noRoom === undefined ? await deps.runner.launch(runtime) : { refused: { reason: noRoom, ours: true } };
   if ('taskArn' in result) {
     await deps.runtimes.launched(runtime, result.taskArn, deps.now());

@@ -4,6 +4,7 @@ import type { Fleet } from '../domain/fleet.ts';
 import type { HeadRef } from '../domain/head.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { FinalStatus, LiveTask, TaskError } from '../domain/task.ts';
+import type { OwnedRuntime } from './runtime-ports.ts';
 
 export type * from './runtime-ports.ts';
 
@@ -216,7 +217,7 @@ export interface Queues {
   /** What failed too often, a bounded number of messages; one that is not removed comes again. */
   deadLetters(): AsyncIterable<{ body: string; remove(): Promise<void> }>;
   /** Makes the bell of a runtime. */
-  createBell(runtimeId: string): Promise<void>;
+  createBell(runtime: OwnedRuntime): Promise<void>;
   ring(runtimeId: string): Promise<void>;
   deleteBell(runtimeId: string): Promise<void>;
   bellUrl(runtimeId: string): string;

@@ -50,6 +50,9 @@ export interface Runtime {
   observed?: Observation | undefined;
 }
 
+/** Which runtime it is, and whose. */
+export type OwnedRuntime = Pick<Runtime, 'id' | 'tenant' | 'agentId' | 'pool'>;
+
 /** What ECS says of a task. */
 export interface Observation {
   taskArn: string;
@@ -155,7 +158,7 @@ export interface Runner {
   /** `missing` proves nothing for a young task; a failed look-up throws. */
   describe(taskArn: string): Promise<Observation | 'missing'>;
   /** Tasks that were started by this runtime, running or stopped within the hour. */
-  find(runtime: Pick<Runtime, 'id' | 'agentId' | 'pool' | 'tenant'>): Promise<string[]>;
+  find(runtime: OwnedRuntime): Promise<string[]>;
   stop(taskArn: string, reason: string): Promise<void>;
   /** Tasks that are to run, a page at a time. A cursor that has become too old starts again. */
   list(cursor: string | undefined): Promise<Page<RunningTask>>;

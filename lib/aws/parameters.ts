@@ -6,16 +6,17 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import type { Parameters } from '../app/ports.ts';
+import { tagKeys } from './tags.ts';
 
 export class SsmParameters implements Parameters {
   private readonly client: SSMClient;
 
-  private readonly keyArn: string | undefined;
+  private readonly config: { stack: string; kmsKeyArn?: string | undefined };
 
-  /** @param keyArn KMS key for parameters that are made. @default SSM's own */
-  constructor(client: SSMClient, keyArn?: string) {
+  /** @param config whose the parameters are that are made, and the KMS key for them (@default SSM's own) */
+  constructor(client: SSMClient, config: { stack: string; kmsKeyArn?: string | undefined }) {
     this.client = client;
-    this.keyArn = keyArn;
+    this.config = config;
   }
 
   async get(name: string): Promise<string | undefined> {
@@ -35,8 +36,9 @@ export class SsmParameters implements Parameters {
           Name: name,
           Value: value,
           Type: 'SecureString',
-          KeyId: this.keyArn,
+          KeyId: this.config.kmsKeyArn,
           Overwrite: false,
+          Tags: [{ Key: tagKeys.stack, Value: this.config.stack }],
         }),
       );
       return true;

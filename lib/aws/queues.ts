@@ -10,8 +10,9 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { Nudge, Page, Queues } from '../app/ports.ts';
+import type { Nudge, OwnedRuntime, Page, Queues } from '../app/ports.ts';
 import { type HeadRef, subjectOf } from '../domain/head.ts';
+import { ownerTags, tagKeys } from './tags.ts';
 
 /** The longest delay of a message (aws-facts 2); what is due later is left to the sweep. */
 const longestDelaySeconds = 900;
@@ -117,12 +118,12 @@ export class SqsQueues implements Queues {
     }
   }
 
-  async createBell(runtimeId: string): Promise<void> {
+  async createBell(runtime: OwnedRuntime): Promise<void> {
     await this.client.send(
       new CreateQueueCommand({
-        QueueName: this.bellName(runtimeId),
+        QueueName: this.bellName(runtime.id),
         Attributes: { MessageRetentionPeriod: bellRetentionSeconds, VisibilityTimeout: bellRetentionSeconds },
-        tags: { 'rouse:stack': this.urls.stack, 'rouse:runtime': runtimeId },
+        tags: { [tagKeys.stack]: this.urls.stack, [tagKeys.tenant]: runtime.tenant, ...ownerTags(runtime) },
       }),
     );
   }

@@ -11,7 +11,8 @@ import {
   type Task,
   UnsupportedFeatureException,
 } from '@aws-sdk/client-ecs';
-import type { Observation, Page, Runner, RunningTask, Runtime } from '../app/ports.ts';
+import type { Observation, OwnedRuntime, Page, Runner, RunningTask, Runtime } from '../app/ports.ts';
+import { ecsTags, ownerTags } from './tags.ts';
 
 export interface RunnerConfig {
   cluster: string;
@@ -70,6 +71,9 @@ export class EcsRunner implements Runner {
         awsvpcConfiguration: { subnets: [...subnets], securityGroups: [...securityGroups], assignPublicIp },
       },
       overrides: { containerOverrides: [{ name: containerName, environment }] },
+      // The definition's say which deployment, tenant and template it is of; a standby's own would say the same.
+      propagateTags: 'TASK_DEFINITION' as const,
+      ...(runtime.pool === undefined && { tags: ecsTags(ownerTags(runtime)) }),
       clientToken: runtime.id,
       startedBy: startedBy(runtime),
     };
@@ -83,7 +87,7 @@ export class EcsRunner implements Runner {
     throw new Error(`ECS answered neither with the task ${taskArn} nor that it is missing.`);
   }
 
-  async find(runtime: Pick<Runtime, 'id' | 'agentId' | 'pool' | 'tenant'>): Promise<string[]> {
+  async find(runtime: OwnedRuntime): Promise<string[]> {
     const found = await Promise.all(
       (['RUNNING', 'STOPPED'] as const).map((desiredStatus) =>
         this.client.send(
@@ -132,7 +136,7 @@ export class EcsRunner implements Runner {
 const tasksPerPage = 100;
 
 /** What a task was started for, as ECS shows it: its tenant, its agent or `pool`, its runtime. */
-export function startedBy(runtime: Pick<Runtime, 'id' | 'agentId' | 'pool' | 'tenant'>): string {
+export function startedBy(runtime: OwnedRuntime): string {
   // What ECS was told stays as it is, whoever takes a standby over.
   return `${runtime.tenant}/${runtime.pool === undefined ? runtime.agentId : 'pool'}/${runtime.id}`;
 }

@@ -10,6 +10,7 @@ import {
 import type { TaskDefinitions, TemplateSpec } from '../app/ports.ts';
 import { RouseError } from '../domain/errors.ts';
 import { containerName } from './runner.ts';
+import { ecsTags, tagKeys } from './tags.ts';
 
 export interface TaskDefinitionConfig {
   stack: string;
@@ -70,7 +71,7 @@ export class EcsTaskDefinitions implements TaskDefinitions {
       taskRoleArn: spec.taskRoleArn ?? this.config.taskRoleArn,
       containerDefinitions: ownImage ? [this.installer(), this.agent(spec, ownImage)] : [this.agent(spec, undefined)],
       volumes: ownImage ? [{ name: 'rouse' }] : [],
-      tags: [{ key: 'rouse:stack', value: this.config.stack }],
+      tags: ecsTags({ [tagKeys.stack]: this.config.stack, [tagKeys.tenant]: tenant, [tagKeys.template]: name }),
     } satisfies RegisterTaskDefinitionCommandInput;
   }
 

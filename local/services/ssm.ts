@@ -4,6 +4,11 @@ import type { StoredMap } from '../store.ts';
 
 type Input = Record<string, unknown>;
 
+interface Tag {
+  Key: string;
+  Value: string;
+}
+
 interface StoredParameter {
   name: string;
   type: string;
@@ -13,6 +18,7 @@ interface StoredParameter {
   description?: string;
   /** Of the customer's KMS key that a secure string is encrypted with. */
   keyArn?: string;
+  tags?: Tag[];
 }
 
 const operations: Record<string, readonly string[]> = {
@@ -21,6 +27,7 @@ const operations: Record<string, readonly string[]> = {
   GetParameters: ['Names', 'WithDecryption'],
   GetParametersByPath: ['Path', 'Recursive', 'WithDecryption', 'MaxResults', 'NextToken'],
   DeleteParameter: ['Name'],
+  ListTagsForResource: ['ResourceType', 'ResourceId'],
 };
 const maxValueBytes: Record<string, number> = { Standard: 4096, Advanced: 8192 };
 
@@ -46,6 +53,7 @@ export class SsmService implements JsonService {
     if (operation === 'GetParameter') return { Parameter: this.render(this.find(input.Name), input) };
     if (operation === 'GetParameters') return this.getMany(input);
     if (operation === 'GetParametersByPath') return this.getByPath(input);
+    if (operation === 'ListTagsForResource') return this.tagsOf(input);
     return this.delete(input);
   }
 
@@ -85,6 +93,11 @@ export class SsmService implements JsonService {
         'ParameterAlreadyExists',
         'The parameter already exists. To overwrite this value, set the overwrite option in the request to true.',
       );
+    const tags = input.Tags as Tag[] | undefined;
+    if (tags && input.Overwrite === true)
+      throw invalid(
+        "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.",
+      );
     const version = (existing?.version ?? 0) + 1;
     const modifiedMs = this.environment.clock.now();
     this.parameters.set(name, {
@@ -95,6 +108,8 @@ export class SsmService implements JsonService {
       modifiedMs,
       ...(description !== undefined && { description: String(description) }),
       ...(keyArn !== undefined && { keyArn }),
+      ...(tags && { tags }),
+      ...(existing?.tags && { tags: existing.tags }),
     });
     return { Version: version, Tier: tier };
   }
@@ -131,6 +146,14 @@ export class SsmService implements JsonService {
       Parameters: page.map((name) => this.render(this.find(name), input)),
       ...(names.length > max && { NextToken: Buffer.from(page.at(-1)!).toString('base64url') }),
     };
+  }
+
+  private tagsOf(input: Input): unknown {
+    if (input.ResourceType !== 'Parameter')
+      throw notEmulated('ssm', `ResourceType ${input.ResourceType} of ListTagsForResource`);
+    const found = this.parameters.get(this.bareName(String(input.ResourceId)));
+    if (!found) throw new AwsError('InvalidResourceId', `The resource ID ${input.ResourceId} is not valid.`);
+    return { TagList: found.tags ?? [] };
   }
 
   private delete(input: Input): unknown {

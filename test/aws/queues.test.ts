@@ -1,4 +1,10 @@
-import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  ListQueueTagsCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { describe, expect, it } from 'vitest';
 import type { Nudge } from '../../lib/app/ports.ts';
 import { SqsQueues } from '../../lib/aws/queues.ts';
@@ -106,10 +112,19 @@ describe('a launch', () => {
 });
 
 describe('a bell', () => {
+  const runtime = { id: runtimeId, tenant, agentId };
+
+  it('says in its tags whose it is', async () => {
+    const { queues, sqs } = await setUp();
+    await queues.createBell(runtime);
+    const tags = await sqs.send(new ListQueueTagsCommand({ QueueUrl: queues.bellUrl(runtimeId) }));
+    expect(tags.Tags).toEqual({ 'rouse:stack': 'rouse', 'rouse:tenant': tenant, 'rouse:agent': agentId });
+  });
+
   it('is the queue that the runtime is told of, and rings', async () => {
     const { queues, received } = await setUp();
-    await queues.createBell(runtimeId);
-    await queues.createBell(runtimeId);
+    await queues.createBell(runtime);
+    await queues.createBell(runtime);
     await queues.ring(runtimeId);
     expect(queues.bellUrl(runtimeId)).toMatch(new RegExp(`/rouse-bell-${runtimeId}$`));
     expect((await received(queues.bellUrl(runtimeId))).map((message) => message.Body)).toEqual(['look']);
@@ -117,7 +132,7 @@ describe('a bell', () => {
 
   it('that is not heard is forgotten after a minute', async () => {
     const { queues, received, pass } = await setUp();
-    await queues.createBell(runtimeId);
+    await queues.createBell(runtime);
     await queues.ring(runtimeId);
     pass(60_001);
     expect(await received(queues.bellUrl(runtimeId))).toEqual([]);
@@ -125,7 +140,7 @@ describe('a bell', () => {
 
   it('that is gone may be rung and deleted again', async () => {
     const { queues } = await setUp();
-    await queues.createBell(runtimeId);
+    await queues.createBell(runtime);
     await queues.deleteBell(runtimeId);
     await queues.deleteBell(runtimeId);
     await queues.ring(runtimeId);

@@ -1,4 +1,4 @@
-import { ECSClient, RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs';
+import { ECSClient, ListTagsForResourceCommand, RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs';
 import { describe, expect, it } from 'vitest';
 import type { Runtime } from '../../lib/app/ports.ts';
 import { EcsRunner, runtimeOf, startedBy, toObservation } from '../../lib/aws/runner.ts';
@@ -36,6 +36,7 @@ async function setUp() {
       executionRoleArn: 'arn:aws:iam::000000000000:role/execution',
       taskRoleArn: 'arn:aws:iam::000000000000:role/rouse/task',
       containerDefinitions: [{ name: 'agent', image: 'agent:1' }],
+      tags: [{ key: 'rouse:template', value: 'words' }],
     }),
   );
   const runner = new EcsRunner(sdk, {
@@ -72,10 +73,25 @@ async function setUp() {
     if (!('taskArn' in answer)) throw new Error(answer.refused.reason);
     return answer.taskArn;
   };
-  return { environment, runner, runtime, started, environments, advance, launch, arnOf };
+  const tagsOf = async (resourceArn: string) => {
+    const { tags = [] } = await sdk.send(new ListTagsForResourceCommand({ resourceArn }));
+    return Object.fromEntries(tags.map(({ key, value }) => [key, value]));
+  };
+  return { environment, runner, runtime, started, environments, advance, launch, arnOf, tagsOf };
 }
 
 describe('a launch', () => {
+  it('tags the task with its agent, and with what its definition is tagged with', async () => {
+    const { launch, arnOf, tagsOf } = await setUp();
+    expect(await tagsOf(arnOf(await launch()))).toEqual({ 'rouse:template': 'words', 'rouse:agent': agentId });
+  });
+
+  it('of a standby leaves the agent out, which nobody knows yet', async () => {
+    const { launch, arnOf, tagsOf } = await setUp();
+    const standby = arnOf(await launch({ agentId: undefined, pool: 'words' }));
+    expect(await tagsOf(standby)).toEqual({ 'rouse:template': 'words' });
+  });
+
   it('tells the container who it is, and ECS whose it is', async () => {
     const { launch, advance, started, environments } = await setUp();
     await launch();

@@ -81,6 +81,7 @@ const grants: Record<FunctionName, string[]> = {
   launch: [
     `${state}: ${items('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
     `${taskDefinitions}: ecs:RunTask`,
+    `${clusterTasks}: ecs:TagResource`,
     ...passedRoles.map((role) => `${role}: iam:PassRole`),
     `${bells}: sqs:CreateQueue sqs:DeleteQueue sqs:TagQueue`,
     `${timers}: sqs:SendMessage`,
@@ -109,7 +110,7 @@ const grants: Record<FunctionName, string[]> = {
     '{MessagingBus.Arn}: events:PutEvents',
     `${bucket}: s3:ListBucket`,
     ...['DeleteObject', 'GetObject'].map((action) => `${bucket}/aws/lambda/*: s3:${action}`),
-    ...['admin-key', 'token-key'].map((key) => `ssm:~:parameter/rouse/${key}: ssm:PutParameter`),
+    ...['admin-key', 'token-key'].map((key) => `ssm:~:parameter/rouse/${key}: ssm:AddTagsToResource ssm:PutParameter`),
     'ssm:~:parameter/rouse/admin-key: ssm:GetParameter',
   ],
   timers: [`${work}: sqs:SendMessage`, `${timers}: ${receive}`],
@@ -192,6 +193,10 @@ describe('conditions', () => {
     expect(conditionOf('api', 'ecs:TagResource')).toEqual({
       StringEquals: { 'ecs:CreateAction': 'RegisterTaskDefinition' },
     });
+  });
+
+  it('tasks are tagged only as they are run', () => {
+    expect(conditionOf('launch', 'ecs:TagResource')).toEqual({ StringEquals: { 'ecs:CreateAction': 'RunTask' } });
   });
 
   it("dispatch lists agents' files only", () => {

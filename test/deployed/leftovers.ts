@@ -93,6 +93,8 @@ async function leftOf({ outputs, prefix }: Target, clients: Clients, stackName: 
   if (await isThere(s3.send(new HeadBucketCommand({ Bucket: outputs.Bucket })))) left.push(`bucket ${outputs.Bucket}`);
   const { clusters = [] } = await ecs.send(new DescribeClustersCommand({ clusters: [outputs.Cluster!] }));
   if (clusters.some(({ status }) => status !== 'INACTIVE')) left.push(`cluster ${outputs.Cluster}`);
+  const families = new ListTaskDefinitionFamiliesCommand({ familyPrefix: `${prefix}-`, status: 'ACTIVE' });
+  left.push(...((await ecs.send(families)).families ?? []).map((family) => `task definition ${family}`));
   for (const QueueNamePrefix of [stackName, prefix]) {
     const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix }));
     left.push(...QueueUrls.map((url) => `queue ${url}`));

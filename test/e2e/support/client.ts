@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface AgentResource {
   id: string;
+  template: string;
   status: string;
   statusReason: string | null;
   runtime: { id: string; taskArn: string | null } | null;

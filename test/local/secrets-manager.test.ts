@@ -63,7 +63,7 @@ it('refuses what it does not know by name', async () => {
     status: 501,
     message: expect.stringContaining('operation RotateSecret'),
   });
-  expect(await call('CreateSecret', { Name: 'a', KmsKeyId: 'k' })).toMatchObject({
-    message: expect.stringContaining('parameter KmsKeyId'),
+  expect(await call('CreateSecret', { Name: 'a', Type: 'k' })).toMatchObject({
+    message: expect.stringContaining('parameter Type'),
   });
 });

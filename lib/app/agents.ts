@@ -4,7 +4,7 @@ import { recover } from '../domain/agent-failure.ts';
 import { abandonLaunch } from '../domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../domain/agent-life.ts';
 import { beginStop } from '../domain/agent-stop.ts';
-import { rearm } from '../domain/agent-transition.ts';
+import { rearm, requireStatus } from '../domain/agent-transition.ts';
 import { agentArchived, agentTerminated, conflict, invalid, RouseError } from '../domain/errors.ts';
 import type { EventDraft } from '../domain/event.ts';
 import { idOf } from '../domain/id.ts';
@@ -102,6 +102,7 @@ export async function pauseAgent(
       agent.held ? { agent, events: [] } : hold(agent, deps.now()),
     );
   const agent = await changeAgent(deps, tenant, agentId, by, (agent) => {
+    requireStatus(agent, 'pause', ['paused', 'starting', 'running', 'stopping']);
     if (agent.status === 'starting') return abandonLaunch(agent, 'paused', 'paused by request', deps.now());
     if (agent.status === 'paused' || (agent.status === 'stopping' && !options.force))
       return agent.wanted ? rearm(agent, { wanted: undefined }) : { agent, events: [] };

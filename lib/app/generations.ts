@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import { fallBack, goodBefore, rollBack, saveWorkspace } from '../domain/agent-workspace.ts';
+import { fallBack, goodBefore, requireAtRest, rollBack, saveWorkspace } from '../domain/agent-workspace.ts';
 import { invalid, RouseError } from '../domain/errors.ts';
 import { enrolledAgent, type RuntimeIdentity } from './claim.ts';
 import { type Cause, changeAgent, commitAgent, existingAgent, retried } from './commit.ts';
@@ -110,6 +110,7 @@ export function rollBackAgent(
   by: Cause,
 ): Promise<Agent> {
   return changeAgent(deps, tenant, agentId, by, async (agent) => {
+    requireAtRest(agent);
     const row = agent.generations?.includes(generation)
       ? await deps.generations.get(tenant, agentId, generation)
       : undefined;

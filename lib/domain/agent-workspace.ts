@@ -15,9 +15,14 @@ export function saveWorkspace(agent: Agent, workspace: Workspace, keep: number, 
   });
 }
 
+/** Only what no runtime works on is rolled back. */
+export function requireAtRest(agent: Agent): void {
+  requireStatus(agent, 'roll back', ['paused', 'archived', 'error']);
+}
+
 /** Points back to a generation that is kept. Later ones stay; the next save gets a number above them all. */
 export function rollBack(agent: Agent, workspace: Workspace, nowMs: number): AgentDecision {
-  requireStatus(agent, 'roll back', ['paused', 'archived', 'error']);
+  requireAtRest(agent);
   const from = agent.workspace?.generation;
   if (from === workspace.generation) return { agent, events: [] };
   return decided(agent, { workspace }, nowMs, {

@@ -98,6 +98,14 @@ export interface Agent {
   version: number;
 }
 
+/** Why it is what it is, in a few words: what was noted, or what can be seen. One that is terminated is over. */
+export function reasonOf(agent: Agent, tasks: { queued: number; running: number }): string | undefined {
+  if (agent.statusReason !== undefined || agent.status === 'terminated') return agent.statusReason;
+  if (tasks.running > 0) return `it has ${tasks.running} running ${tasks.running === 1 ? 'task' : 'tasks'}`;
+  if (tasks.queued > 0 || agent.wanted) return 'it is about to start its work';
+  return 'it has no work';
+}
+
 export interface AgentDecision {
   agent: Agent;
   events: EventDraft[];

@@ -27,6 +27,8 @@ interface TaskBase {
   /** Given up unless started by then. */
   expiresMs?: number | undefined;
   statusReason?: string | undefined;
+  /** When it came back to the queue, if it did. */
+  requeuedMs?: number | undefined;
   lastError?: TaskError | undefined;
   /** What attempts used that were tried again. */
   usedBefore?: Outcome['usage'];
@@ -181,7 +183,7 @@ export function failAttempt(
   }
   return {
     task: {
-      ...backInQueue(task, `attempt ${task.attempt} failed with ${failure.code}; it is tried again`),
+      ...backInQueue(task, `attempt ${task.attempt} failed with ${failure.code}; it is tried again`, nowMs),
       failures,
       lastError: error,
       usedBefore: sum(task.usedBefore, failure.usage),
@@ -199,7 +201,7 @@ export function release(
 ): TaskDecision<QueuedTask | FinishedTask> {
   if (task.status === 'cancelling') return cancelled(task, reason, nowMs);
   return {
-    task: backInQueue(task, reason),
+    task: backInQueue(task, reason, nowMs),
     events: [{ type: 'task.requeued', data: { attempt: task.attempt, runtimeId: task.runtimeId, reason } }],
   };
 }
@@ -282,9 +284,37 @@ function finish(
   };
 }
 
-function backInQueue(task: RunningTask | CancellingTask, statusReason: string): QueuedTask {
+/** Since when it is what it is. */
+export function statusSince(task: LiveTask): number {
+  switch (task.status) {
+    case 'queued':
+      return task.requeuedMs ?? task.createdMs;
+    case 'running':
+      return task.startedMs;
+    case 'cancelling':
+      return task.cancelRequestedMs;
+    default:
+      return task.finishedMs;
+  }
+}
+
+/** Why it is what it is and not yet over, in a few words; of one that is over its outcome tells. */
+export function reasonOf(task: LiveTask): string | undefined {
+  switch (task.status) {
+    case 'queued':
+      return task.statusReason ?? 'it waits for its agent';
+    case 'running':
+      return task.statusReason ?? `attempt ${task.attempt} runs`;
+    case 'cancelling':
+      return task.statusReason ?? 'it is not yet proven that nothing of it runs';
+    default:
+      return undefined;
+  }
+}
+
+function backInQueue(task: RunningTask | CancellingTask, statusReason: string, requeuedMs: number): QueuedTask {
   const { runtimeId: _runtime, startedMs: _started, leaseUntilMs: _lease, ...rest } = task;
-  return { ...rest, version: task.version + 1, status: 'queued', statusReason };
+  return { ...rest, version: task.version + 1, status: 'queued', statusReason, requeuedMs };
 }
 
 /** What several attempts have used. */

@@ -5,12 +5,12 @@ import type { ListedFile } from '../app/generation-files.ts';
 import type { Import, LogLine, Runtime, TemplateVersion } from '../app/ports.ts';
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Generation } from '../app/workspace-ports.ts';
-import type { Agent } from '../domain/agent.ts';
+import { type Agent, reasonOf } from '../domain/agent.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { Pool } from '../domain/pool.ts';
-import { isFinished } from '../domain/task.ts';
+import { isFinished, reasonOf as reasonOfTask, statusSince } from '../domain/task.ts';
 import type { Agent as AgentResource } from './schemas/agent.ts';
 import type { Event } from './schemas/event.ts';
 import type { Generation as GenerationResource } from './schemas/generation.ts';
@@ -47,7 +47,7 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
     labels: agent.labels,
     overrides: agent.overrides,
     status: agent.status,
-    statusReason: agent.statusReason ?? null,
+    statusReason: reasonOf(agent, tasks) ?? null,
     statusSince: time(agent.statusSinceMs),
     held: agent.held,
     runtime:
@@ -76,7 +76,8 @@ export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
     id: record.id,
     agentId: record.agentId,
     status: now.status ?? 'queued',
-    statusReason: live?.statusReason ?? null,
+    statusReason: (live && reasonOfTask(live)) ?? null,
+    statusSince: time(live ? statusSince(live) : (record.finishedMs ?? record.createdMs)),
     error: record.error ?? live?.lastError ?? null,
     attempt: now.attempt ?? 0,
     failures: now.failures ?? 0,

@@ -98,6 +98,7 @@ describe('a failed attempt', () => {
         {
           status: 'queued',
           statusReason: 'attempt 1 failed with exit_1; it is tried again',
+          requeuedMs: nowMs,
           runtimeId: undefined,
           startedMs: undefined,
           leaseUntilMs: undefined,
@@ -146,6 +147,7 @@ describe('a release', () => {
         {
           status: 'queued',
           statusReason: 'its runtime stops',
+          requeuedMs: nowMs,
           runtimeId: undefined,
           startedMs: undefined,
           leaseUntilMs: undefined,

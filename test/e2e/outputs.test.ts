@@ -91,7 +91,7 @@ describe('what can not start', () => {
     const task = await api.run(agent, 'x');
     expect(task).toMatchObject({ status: 'failed', failures: 1, error: { code: 'command_not_found' } });
     expect(task.error?.message).toContain('"no-such-program" was not found');
-    expect(await api.agentNow(agent)).toMatchObject({ status: 'running', statusReason: null });
+    expect(await api.agentNow(agent)).toMatchObject({ status: 'running', statusReason: 'it has no work' });
   });
 
   test('an image that can not be pulled is said in the agent, and its task stays queued', async () => {

@@ -69,7 +69,7 @@ test('a fork of what is not there is refused, and the refusal names what is', as
 test('a fork of an agent without files has none, and starts at once', async () => {
   source = await client.createAgent('echo');
   const made = await fork();
-  expect(made).toMatchObject({ forkedFrom: { agentId: source.id, generation: null }, statusReason: null });
+  expect(made).toMatchObject({ forkedFrom: { agentId: source.id, generation: null }, statusReason: 'it has no work' });
   expect(await filesOf(made.id)).toEqual([]);
 });
 

@@ -62,7 +62,10 @@ export const agent = z
     labels: z.record(z.string(), z.string()),
     overrides,
     status: agentStatus,
-    statusReason: z.string().nullable().describe('Why it is not where it should be, as a sentence or a code'),
+    statusReason: z
+      .string()
+      .nullable()
+      .describe('Why it is in this status, in a few words; null when it is terminated'),
     statusSince: timestamp,
     held: z.boolean(),
     runtime: z

@@ -55,7 +55,12 @@ export class Ledger {
     const { dynamodb, lambda } = world.stack.aws;
     const table = lambda.definitions()[0]!.environment.ROUSE_STATE_TABLE;
     dynamodb.onStreamRecord((name, record) => {
-      if (name === table) this.take(record);
+      if (name !== table) return;
+      try {
+        this.take(record);
+      } catch (error) {
+        world.fail(`A row is not what it should be: ${error instanceof Error ? error.stack : error}`);
+      }
     });
   }
 

@@ -5,11 +5,13 @@
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { contracts } from '../../lib/http/routes/index.ts';
 import { repository } from '../../local/start/repository.ts';
 import { synthesize } from '../../local/start/synth.ts';
 import { Crew } from './crew.ts';
 import { faultNames } from './faults.ts';
 import { commandOf, defaultPlan, type Plan } from './plan.ts';
+import { sabotageNames } from './sabotage.ts';
 import { shrink } from './shrink.ts';
 import type { Outcome } from './simulation.ts';
 
@@ -25,6 +27,8 @@ const help = `npm run simulate -- [options]
   --without <list> numbers of customers that do nothing
   --threads <n>    how many simulations run at once (one a core)
   --shrink <n>     runs that may be spent on finding a smaller plan that fails alike (40)
+  --routes         fail if there is a route of the API that no simulation has asked
+  --sabotage <name> what the product gets wrong, to see whether that is found: ${sabotageNames.join(', ')}
   --trace          print all that happened, also when all is well
   --verbose        print a line for every seed
 `;
@@ -46,6 +50,8 @@ function options() {
       without: text,
       threads: { ...text, default: String(availableParallelism()) },
       shrink: { ...text, default: '40' },
+      sabotage: text,
+      routes: flag,
       trace: flag,
       verbose: flag,
       help: flag,
@@ -84,6 +90,7 @@ function* plansOf(given: ReturnType<typeof options>): Generator<Plan> {
       faults: faultsOf(given.faults),
       everySeconds: number('every', given.every, 1),
       ...(given.actions === undefined ? {} : { actions: list(given.actions) }),
+      ...(given.sabotage === undefined ? {} : { sabotage: given.sabotage }),
       ...(given.without === undefined ? {} : { without: list(given.without).map(Number) }),
     };
 }
@@ -109,9 +116,11 @@ async function main(): Promise<number> {
   const failed: Outcome[] = [];
   let tasks = 0;
   let runs = 0;
+  const unasked = new Set(contracts.map(({ method, path }) => `${method} ${path}`));
   const onOutcome = (outcome: Outcome) => {
     runs += 1;
     tasks += outcome.tasks;
+    for (const route of outcome.routes) unasked.delete(route);
     if (outcome.violation) failed.push(outcome);
     if (given.verbose || plans.length === 1)
       console.log(
@@ -127,7 +136,9 @@ async function main(): Promise<number> {
   await crew.close();
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   console.log(`${runs} simulations with ${tasks} tasks in ${seconds} s: ${failed.length} broke an invariant.`);
-  return failed.length > 0 ? 1 : 0;
+  const isIncomplete = given.routes && unasked.size > 0;
+  if (isIncomplete) console.log(`No simulation has asked ${[...unasked].join(', ')}.`);
+  return failed.length > 0 || isIncomplete ? 1 : 0;
 }
 
 main().then(

@@ -11,6 +11,8 @@ export interface Plan {
   without?: readonly number[];
   /** Seconds between two actions of one agent's customer, on average. */
   everySeconds: number;
+  /** What the product is made to get wrong, to see whether that is found. */
+  sabotage?: string;
 }
 
 export const defaultPlan: Plan = { seed: 1, agents: 5, hours: 2, faults: [], everySeconds: 90 };
@@ -22,5 +24,6 @@ export function commandOf(plan: Plan): string {
   if (plan.actions) parts.push(`--actions ${plan.actions.join(',')}`);
   if (plan.without?.length) parts.push(`--without ${plan.without.join(',')}`);
   if (plan.everySeconds !== defaultPlan.everySeconds) parts.push(`--every ${plan.everySeconds}`);
+  if (plan.sabotage) parts.push(`--sabotage ${plan.sabotage}`);
   return parts.join(' ');
 }

@@ -8,6 +8,7 @@ import { installFaults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import type { Plan } from './plan.ts';
 import { perform } from './programs.ts';
+import { sabotage } from './sabotage.ts';
 import { Settlement } from './settlement.ts';
 import { Violation } from './violation.ts';
 import { World } from './world.ts';
@@ -32,6 +33,7 @@ export async function simulate(plan: Plan, assembly: string): Promise<Outcome> {
   const scene = sceneOf(world);
   const checker = new Checker(world, ledger, scene);
   direct(world);
+  sabotage(world);
   try {
     await act(world, scene, checker);
     await new Settlement(world, ledger, scene, checker).run();

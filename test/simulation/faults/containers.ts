@@ -20,10 +20,17 @@ function startFailure(world: World, random: Random): void {
       const reason = random.pick(startFailures);
       world.tell(`fault: ${shim.runtimeId} does not start: ${reason}`);
       shim.die(1);
+      if (random.chance(0.5)) forgetContainers(world, shim.taskArn);
       throw new StartFailure(reason);
     }
     return onStart(shim);
   };
+}
+
+/** Of a task that never came as far as its containers ECS tells none at all (aws-facts 1.6). */
+function forgetContainers(world: World, taskArn: string): void {
+  const task = world.stack.aws.ecs.allTasks().find((one) => one.taskArn === taskArn);
+  if (task) task.containers = [];
 }
 
 /** A container starts, and its shim never says a word. */

@@ -42,7 +42,7 @@ export class Episodes {
 }
 
 /** The services that functions and shims call, by their signing names. */
-export const services = ['dynamodb', 'sqs', 's3', 'ecs', 'sts', 'ssm', 'events'] as const;
+export const services = ['dynamodb', 'sqs', 's3', 'ecs', 'sts', 'ssm', 'events', 'scheduler'] as const;
 
 /** Does something again and again, at random times that are so far apart on average. */
 export function repeatedly(world: World, random: Random, apartSeconds: number, act: () => void): void {

@@ -12,6 +12,7 @@ const throttles: Record<string, { code: string; status: number }> = {
   sts: { code: 'Throttling', status: 400 },
   ssm: { code: 'ThrottlingException', status: 400 },
   events: { code: 'ThrottlingException', status: 400 },
+  scheduler: { code: 'ThrottlingException', status: 429 },
 };
 
 /** Only what functions and shims call goes wrong: who looks on from outside sees things as they are. */

@@ -37,12 +37,21 @@ function deaf(world: World, random: Random): void {
   });
 }
 
-/** Requests of shims take long, get lost, or their answers do; some shims are cut off for minutes. */
+/** Requests of shims take long, get lost, or their answers do; some shims are cut off for minutes, a few for ever. */
 function shimNetwork(world: World, random: Random): void {
   const { fleet } = world.stack;
   const cutOff = new Map<string, Episodes>();
+  const lost = new Set<string>();
+  repeatedly(world, random.fork('interface'), 2400, () => {
+    const shim = someone(world, random);
+    if (!shim) return;
+    world.tell(`fault: ${shim.runtimeId} has lost its network interface`);
+    lost.add(shim.runtimeId);
+  });
   fleet.pause = (tries) => world.sleep(Math.min(30_000, random.between(0.5, 1) * 500 * 2 ** Math.min(tries, 8)));
   fleet.network = async (shim, route) => {
+    // What is lost stays so: nobody repairs the network of a container.
+    if (lost.has(shim.runtimeId)) return 'request_lost';
     if (world.calm) return undefined;
     let episodes = cutOff.get(shim.runtimeId);
     if (!episodes) {

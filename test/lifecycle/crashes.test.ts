@@ -83,6 +83,23 @@ test('a retired task is handed back like any other that is told to stop', async 
   await goesOn(task.id);
 });
 
+test('a launch that nobody was told of any more is sent by the next look, not a minute later', async () => {
+  const { ROUSE_WORK_QUEUE_URL: work, ROUSE_LAUNCHES_QUEUE_URL: launches } =
+    stack.functionNamed('dispatch').environment;
+  let died = false;
+  stack.crash = ({ request }) => {
+    if (died || !Buffer.from(request.body).includes(launches!)) return undefined;
+    died = true;
+    return 'before';
+  };
+  const { id } = await client.submit(agent.id, 'x');
+  await stack.until(() => died, 5, 'the death of dispatch');
+  expect(await client.agent(agent.id)).toMatchObject({ status: 'starting' });
+  // As a restart of the local stack does it.
+  stack.aws.sqs.returnInFlight(`arn:aws:sqs:us-east-1:000000000000:${work!.split('/').at(-1)}`);
+  expect(await client.ended(id, 20)).toMatchObject({ status: 'succeeded' });
+});
+
 test('a task that failed to start, told by an event without any container, is launched again', async () => {
   stack.fleet.onStart = (shim) => stack.fleet.shims.indexOf(shim) > 0;
   const task = await client.submit(agent.id, 'x');

@@ -52,13 +52,12 @@ function stepTakenOver({ agent, nowMs }: Sight, runtime: Runtime, takenMs: numbe
 /** Still in the queue, or lost before it got there. */
 function stepIntended({ agent, nowMs }: Sight, runtime: Runtime): Step {
   if (runtime.waitingMs !== undefined) return stepWaiting(agent, runtime, nowMs);
-  const waitedMs = nowMs - runtime.createdMs;
-  if (waitedMs < intentResendMs) return {};
+  const request: Effect = { type: 'request_launch', runtimeId: runtime.id };
+  // Whoever decided this launch may have died before it was sent, and this look may be the repetition of theirs.
+  if (nowMs - runtime.createdMs < intentResendMs)
+    return runtime.attemptedMs === undefined ? { effects: [request] } : {};
   const statusReason = `waiting for its turn to launch since ${new Date(runtime.createdMs).toISOString()}`;
-  return {
-    decision: rearm(agent, { dueAtMs: nowMs + resendEveryMs, statusReason }),
-    effects: [{ type: 'request_launch', runtimeId: runtime.id }],
-  };
+  return { decision: rearm(agent, { dueAtMs: nowMs + resendEveryMs, statusReason }), effects: [request] };
 }
 
 /** The room's look starts it when its turn comes. Asking again now and then is for the case that its place in line got lost. */

@@ -15,6 +15,8 @@ export default defineConfig({
     // Loading the SDK, the CDK and our own modules anew for each file took as long as half of the tests: no test may
     // depend on what another file has left in a module.
     isolate: false,
+    // Node runs TypeScript itself, as the functions' own code: no transformation, and imports at their native speed.
+    experimental: { viteModuleRunner: false },
     // Real processes share two cores there: what is late once by chance is late twice only by a fault.
     retry: process.env.CI ? 1 : 0,
     // Two cores: more would only wait for each other.

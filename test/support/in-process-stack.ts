@@ -222,6 +222,11 @@ export class InProcessStack {
     this.configured += 1;
   }
 
+  /** What a function works with: its stores and queues, with its own grants. */
+  depsOf(name: string): FunctionDeps {
+    return makeDeps(name, this.worldOf(this.functionNamed(name), name));
+  }
+
   /** Bells that there are. */
   async bells(): Promise<string[]> {
     const client = new SQSClient({

@@ -43,10 +43,10 @@ const knownDifferences: readonly KnownDifference[] = [
       /Syntax error; token/.test(authority.message),
   },
   {
-    why: 'A transaction with two actions on one item, or with a path into a key, is refused for itself (API Reference, TransactWriteItems: ValidationException). DynamoDB Local looks at the conditions first.',
+    why: 'A transaction with two actions on one item, with a path into a key, or without an UpdateExpression, is refused for itself (API Reference, TransactWriteItems: ValidationException; Update: UpdateExpression is required). DynamoDB Local looks at the conditions first.',
     covers: (embedded, authority) =>
       isInvalid(embedded) &&
-      /multiple operations on one item|Key attributes must be scalars/.test(embedded.message) &&
+      /^constraint$|multiple operations on one item|Key attributes must be scalars/.test(embedded.message) &&
       isCancelled(authority),
   },
 ];

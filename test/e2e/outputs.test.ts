@@ -1,30 +1,27 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentResource, ApiClient } from './support/client.ts';
 import { sharedStack } from './support/shared-stack.ts';
+import { payloadTests } from './support/shared-tests.ts';
 
 let api: ApiClient;
 /** Its tasks' inputs are the scripts that it runs. */
 let scripts: AgentResource;
-let counter: AgentResource;
 
 sharedStack(async (_, client) => {
   api = client;
-  const once = { task: { maxAttempts: 1 }, concurrency: 4 };
-  scripts = await api.agent({ driver: { type: 'command', command: ['sh'] }, ...once });
-  counter = await api.agent({ driver: { type: 'command', command: ['wc', '-c'] }, ...once });
+  scripts = await api.agent({
+    driver: { type: 'command', command: ['sh'] },
+    task: { maxAttempts: 1 },
+    concurrency: 4,
+  });
 });
+
+payloadTests(() => api);
 
 describe('an output', () => {
   test('that is small comes with the task', async () => {
     const task = await api.run(scripts, 'printf "grüße"');
     expect(task).toMatchObject({ status: 'succeeded', output: 'grüße', attempt: 1, failures: 0, error: null });
-  });
-
-  test('that is large comes by a URL', async () => {
-    const task = await api.run(scripts, 'head -c 3000000 /dev/zero | tr "\\0" a');
-    expect(task).toMatchObject({ status: 'succeeded', output: null });
-    const response = await fetch(task.outputUrl!);
-    expect(await response.text()).toBe('a'.repeat(3_000_000));
   });
 
   test('over 100 MB fails the task, and says what to do', async () => {
@@ -54,31 +51,11 @@ describe('an output', () => {
 });
 
 describe('an input', () => {
-  test('that is large reaches the program whole, and stays readable by a URL', async () => {
-    const input = 'ä'.repeat(100_000);
-    const task = await api.run(counter, input);
-    expect(Number(task.output)).toBe(200_000);
-    expect(await (await fetch(task.inputUrl!)).text()).toBe(input);
-  });
-
-  test('that was uploaded reaches the program byte for byte', async () => {
-    const bytes = Buffer.alloc(2_000_000, 0xff);
-    const upload = await api.call<{ ref: string; url: string; headers: Record<string, string> }>(
-      'POST',
-      '/v1/uploads',
-      { sizeBytes: bytes.length },
-    );
-    const put = await fetch(upload.url, { method: 'PUT', headers: upload.headers, body: bytes });
-    expect(put.status).toBe(200);
-    const task = await api.run(counter, { $ref: upload.ref });
-    expect(Number(task.output)).toBe(bytes.length);
-  });
-
   test('whose upload never came is refused and leaves no task', async () => {
     const { ref } = await api.call<{ ref: string }>('POST', '/v1/uploads', {});
-    const answer = await api.request('POST', `/v1/agents/${counter.id}/tasks`, { input: { $ref: ref } });
+    const answer = await api.request('POST', `/v1/agents/${scripts.id}/tasks`, { input: { $ref: ref } });
     expect(answer.body).toMatchObject({ status: 422, code: 'invalid', issues: [{ path: 'input.$ref' }] });
-    expect((await api.agentNow(counter)).tasks).toEqual({ queued: 0, running: 0 });
+    expect((await api.agentNow(scripts)).tasks).toEqual({ queued: 0, running: 0 });
   });
 });
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AgentResource, ApiClient } from './support/client.ts';
 import { sharedStack, timed } from './support/shared-stack.ts';
+import { queueOrderTest } from './support/shared-tests.ts';
 
 let api: ApiClient;
 let folder: string;
@@ -15,6 +16,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 sharedStack((_, client) => {
   api = client;
 });
+
+queueOrderTest(() => api);
 
 const held = async (template: object = {}): Promise<AgentResource> => {
   const agent = await api.agent({ driver: { type: 'command', command: ['sh'] }, ...template });
@@ -36,24 +39,6 @@ describe('a queue', () => {
     const ends = await Promise.all(tasks.map((task) => api.finished(task)));
     expect(ends.map(({ status }) => status)).toEqual(Array(4).fill('succeeded'));
     expect(Number((await api.finished(fifth)).output)).toBeGreaterThanOrEqual(1);
-  });
-
-  test('goes by priority, then by age', async () => {
-    const agent = await held();
-    const names = new Map<string, string>();
-    for (const [name, priority] of [
-      ['old', 0],
-      ['low', -600],
-      ['high', 600],
-      ['young', 0],
-    ] as const)
-      names.set((await api.submit(agent, 'true', { priority })).id, name);
-    await api.call('POST', `/v1/agents/${agent.id}/resume`);
-    const tasks = [...names.keys()].map((id) => ({ id }));
-    const started = (await api.eventsWith(agent, 'task.succeeded', tasks)).filter(
-      ({ type }) => type === 'task.started',
-    );
-    expect(started.map(({ taskId }) => names.get(taskId!))).toEqual(['high', 'old', 'young', 'low']);
   });
 
   test('keeps a task until its time has come, to the second, also while its agent is paused', timed, async () => {

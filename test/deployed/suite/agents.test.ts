@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentResource } from '../../e2e/support/client.ts';
+import { queueOrderTest } from '../../e2e/support/shared-tests.ts';
 import { api } from './setup.ts';
 
 /** Its tasks' inputs are the scripts that it runs. */
@@ -11,6 +12,8 @@ const held = async (template: object = {}): Promise<AgentResource> => {
   await api.call('POST', `/v1/agents/${agent.id}/pause`, { hold: true });
   return agent;
 };
+
+queueOrderTest(() => api);
 
 describe.concurrent('an agent', () => {
   test('that was paused finds its files again when it wakes', async () => {
@@ -59,23 +62,6 @@ describe.concurrent('an agent', () => {
     expect(refused.body).toMatchObject({ status: 409, code: 'agent_archived' });
     await api.call('POST', `/v1/agents/${agent.id}/restore`);
     expect(await api.run(agent, 'cat file')).toMatchObject({ status: 'succeeded', output: 'kept\n' });
-  });
-
-  test('takes its tasks by priority, then by age', async () => {
-    const agent = await held();
-    const names = new Map<string, string>();
-    for (const [name, priority] of [
-      ['old', 0],
-      ['low', -600],
-      ['high', 600],
-      ['young', 0],
-    ] as const)
-      names.set((await api.submit(agent, 'true', { priority })).id, name);
-    await api.call('POST', `/v1/agents/${agent.id}/resume`);
-    const tasks = [...names.keys()].map((id) => ({ id }));
-    const events = await api.eventsWith(agent, 'task.succeeded', tasks);
-    const started = events.filter(({ type }) => type === 'task.started');
-    expect(started.map(({ taskId }) => names.get(taskId!))).toEqual(['high', 'old', 'young', 'low']);
   });
 
   test('runs as many tasks at once as its concurrency says', async () => {

@@ -108,6 +108,8 @@ export interface Run {
   parent?: Parent | undefined;
   /** Runs above it. */
   depth: number;
+  /** How many sub-runs there may be on each level below it; of one without, as many as a first run's. */
+  budget?: number | undefined;
   rerunOf?: string | undefined;
   createdMs: number;
   /** When it last moved on. */

@@ -11,13 +11,15 @@ import {
   undecided,
 } from './schedule.ts';
 import { committed } from './schedule-due.ts';
-import { nextOccurrence } from './schedule-expression.ts';
+import { nextOccurrence, occurrences } from './schedule-expression.ts';
 
 /** What clients do to a schedule. */
 
 /** Requests and backfills that may wait at once. */
 const maxRequests = 20;
 const maxBackfills = 10;
+/** Occurrences of one backfill: each is a fire of its own. */
+const maxBackfilled = 1000;
 
 export interface NewSchedule {
   tenant: string;
@@ -147,6 +149,12 @@ export function requestBackfill(schedule: Schedule, backfill: Backfill, nowMs: n
   if (schedule.backfills.length >= maxBackfills)
     throw new RouseError('conflict', `${maxBackfills} backfills of this schedule are not done yet. Wait for them.`);
   const { fromMs, toMs, overlap } = backfill;
+  const found = occurrences(timingOf(schedule), fromMs - 1, toMs, maxBackfilled + 1);
+  if (found.length > maxBackfilled)
+    throw invalid(
+      'to',
+      `Received ${iso(toMs)}; a backfill has at most ${maxBackfilled} occurrences, so a time before ${iso(found.at(-1)!)} is allowed. Ask for what comes after it in another one.`,
+    );
   return committed(schedule, { backfills: [...schedule.backfills, backfill] }, nowMs, {
     type: 'schedule.backfill_requested',
     data: { from: iso(fromMs), to: iso(toMs), overlap },

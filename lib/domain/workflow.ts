@@ -68,9 +68,20 @@ export const workflowLimits = {
   definitionBytes: 262_144,
   /** Workflows within workflows. */
   depth: 8,
+  /** Sub-runs of a run on each of these levels. */
+  subRuns: 10_000,
   /** Characters that an approval asks: the run's head holds them, and its step's event. */
   prompt: 1_000,
 } as const;
+
+/**
+ * What a sub-run may start of a run's share: as much as all others that the run may start beside it. So nobody has to
+ * count, and the sub-runs of a level are never more than the first run's share.
+ */
+export function shareOf(budget: number, { steps }: Definition, items: number): { ofStep: number; ofItem: number } {
+  const ofStep = Math.floor(budget / steps.filter((step) => step.workflow !== undefined).length);
+  return { ofStep, ofItem: Math.floor(ofStep / Math.max(1, items)) };
+}
 
 export type StepKind = 'agent' | 'template' | 'workflow' | 'approval' | 'waitFor';
 export const stepKinds = ['agent', 'template', 'workflow', 'approval', 'waitFor'] as const;

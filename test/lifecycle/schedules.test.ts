@@ -145,6 +145,21 @@ test('a paused schedule fires only when triggered, and what it left out can be b
   await schedules.remove('resting');
 });
 
+test('a backfill of more than a thousand occurrences is refused, and told how far it may go', async () => {
+  await schedules.put('often', { expression: 'rate(1 minute)', target: { agentId, task: { input: 'x' } } });
+  await schedules.post('often', 'pause', {});
+  const [from, to] = [inSeconds(-1001 * 60), inSeconds(0)];
+  const refused = await stack.request('POST', '/v1/schedules/often/backfill', { from, to });
+  expect(refused).toMatchObject({
+    status: 422,
+    body: { code: 'invalid', issues: [{ path: 'to', message: expect.stringContaining('at most 1000 occurrences') }] },
+  });
+  const [, before] = /a time before (\S+) is allowed/.exec(refused.body.detail) ?? [];
+  const allowed = new Date(Date.parse(before!) - 1000).toISOString();
+  expect((await stack.request('POST', '/v1/schedules/often/backfill', { from, to: allowed })).status).toBe(202);
+  await schedules.remove('often');
+});
+
 test('a backfill under allow_all runs its occurrences beside each other', async () => {
   let running = 0;
   let most = 0;

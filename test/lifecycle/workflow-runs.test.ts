@@ -178,6 +178,16 @@ describe('a sub-workflow', () => {
     expect((await client.task(child.steps.one!.taskIds[0]!)).status).toBe('cancelled');
   });
 
+  test('is one of as many as the first run may have on a level, shared out evenly', async () => {
+    await client.putWorkflow('leaf', [{ id: 'one', agent }]);
+    await client.putWorkflow('branch', [{ id: 'leaves', workflow: 'leaf', forEach: '{% [1..101] %}' }]);
+    const trunk = [{ id: 'branches', workflow: 'branch', forEach: '{% [1..100] %}', maxConcurrency: 1 }];
+    await client.putWorkflow('trunk', trunk);
+    const run = await client.runEnded((await client.startRun('trunk')).id);
+    expect(run.error?.message).toContain('101 sub-runs of "leaf" are too many');
+    expect(run.error?.message).toContain('100 are left for the step "leaves" of "branch".');
+  });
+
   test('within itself ends at a limit', async () => {
     await client.putWorkflow('endless', [{ id: 'again', workflow: 'endless' }]);
     const run = await client.runEnded((await client.startRun('endless')).id);

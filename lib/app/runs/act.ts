@@ -94,7 +94,8 @@ export class RunActor {
     try {
       const input = await this.inputOf(step, item);
       const parent: Parent = { type: 'run', runId: this.run.id, step: stepId, ...(item === undefined ? {} : { item }) };
-      if (agentId === undefined) await startChild(this.deps, this.run, step, id, input, parent, this.by);
+      if (agentId === undefined)
+        await startChild(this.deps, this.run, this.definition, step, id, input, parent, this.by);
       else await this.submit(step, state.startedMs, item, agentId, input, parent);
       return undefined;
     } catch (error) {

@@ -1,10 +1,10 @@
 import { conflict, notFound, RouseError } from '../../domain/errors.ts';
 import { runHead } from '../../domain/head.ts';
 import type { Parent } from '../../domain/parent.ts';
-import type { Run, StepState } from '../../domain/run.ts';
+import { isMapped, type Run, type StepState, stateOf } from '../../domain/run.ts';
 import { dueOf } from '../../domain/run-due.ts';
 import { endRun } from '../../domain/run-end.ts';
-import { type Step, type WorkflowVersion, workflowLimits } from '../../domain/workflow.ts';
+import { type Definition, type Step, shareOf, type WorkflowVersion, workflowLimits } from '../../domain/workflow.ts';
 import { type Cause, carry, retried } from '../commit.ts';
 import type { Deps } from '../deps.ts';
 import { Conflict } from '../ports.ts';
@@ -18,6 +18,8 @@ export interface NewRun {
   input: unknown;
   parent?: Parent | undefined;
   depth: number;
+  /** Sub-runs that it may have. @default as many as a first run */
+  budget?: number | undefined;
   timeoutSeconds: number;
   rerunOf?: string | undefined;
   /** Steps whose outputs are taken over. */
@@ -40,7 +42,7 @@ export async function startRun(
 
 /** Makes a run and has it looked at; one that is there already is given back as it is. */
 export async function makeRun(deps: Deps, start: NewRun, by: Cause): Promise<Run> {
-  const { id, tenant, version, parent, depth, rerunOf, steps = {} } = start;
+  const { id, tenant, version, parent, depth, budget, rerunOf, steps = {} } = start;
   const nowMs = deps.now();
   const run: Run = {
     id,
@@ -52,6 +54,7 @@ export async function makeRun(deps: Deps, start: NewRun, by: Cause): Promise<Run
     steps,
     parent,
     depth,
+    budget,
     rerunOf,
     createdMs: nowMs,
     movedMs: nowMs,
@@ -73,10 +76,11 @@ export async function makeRun(deps: Deps, start: NewRun, by: Cause): Promise<Run
   return run;
 }
 
-/** Starts the sub-run of a step or item. */
+/** Starts the sub-run of a step or item. @throws RouseError invalid when there would be too many */
 export async function startChild(
   deps: Deps,
   parentRun: Run,
+  definition: Definition,
   step: Step,
   id: string,
   input: unknown,
@@ -89,10 +93,18 @@ export async function startChild(
     const detail = `"${step.workflow}" would be ${depth} workflows deep; at most ${workflowLimits.depth} are allowed.`;
     throw new RouseError('invalid', detail);
   }
+  const state = stateOf(parentRun, step.id);
+  const items = isMapped(state) ? state.total : 1;
+  const { budget = workflowLimits.subRuns } = parentRun;
+  const share = shareOf(budget, definition, items);
+  if (share.ofItem < 1) {
+    const detail = `${items} sub-runs of "${step.workflow}" are too many: a run may have ${workflowLimits.subRuns} on each level below it, shared out evenly, and ${share.ofStep} are left for the step "${step.id}" of "${parentRun.workflow}".`;
+    throw new RouseError('invalid', detail);
+  }
   const version = await deps.workflows.get(tenant, step.workflow!);
   if (!version) throw notFound('workflow', step.workflow!);
   const timeoutSeconds = Math.min(version.definition.timeoutSeconds, step.timeoutSeconds ?? Number.POSITIVE_INFINITY);
-  await makeRun(deps, { id, tenant, version, input, parent, depth, timeoutSeconds }, by);
+  await makeRun(deps, { id, tenant, version, input, parent, depth, budget: share.ofItem, timeoutSeconds }, by);
 }
 
 /** Asks a sub-run to end with its parent. One that is over, or was never started, is left alone. */

@@ -144,7 +144,7 @@ export const backfillBody = z
     if (from > to)
       context.addIssue({ code: 'custom', path: ['to'], message: `Received ${to}; it must not be before from.` });
   })
-  .meta({ id: 'BackfillSchedule' });
+  .meta({ id: 'BackfillSchedule', description: 'A range in the past, of at most 1,000 occurrences' });
 
 const started = {
   agentId: id('agent').nullable(),

@@ -36,6 +36,10 @@ export const deviations: Readonly<Record<string, Readonly<Record<string, Deviati
       does: "A task's id is a UUID with dashes.",
       aws: 'ECS Developer Guide, "Amazon Resource Names (ARNs) and IDs"',
     },
+    'ECS RunTask: a task gets the tags of its definition when they are to be propagated': {
+      does: 'The task has only the tags of its own.',
+      aws: 'ECS API Reference, RunTask: propagateTags',
+    },
     'ECS RunTask: the same client token is the same task': {
       does: 'It starts another task.',
       aws: 'ECS API Reference, "Ensuring idempotency"',

@@ -106,6 +106,14 @@ contract('ECS', (claim) => {
     expect(tags).toEqual([{ key: 'rouse', value: 'x' }]);
   });
 
+  claim('RunTask', 'a task gets the tags of its definition when they are to be propagated', async (world) => {
+    const { ecs, register, run } = await fleet(world);
+    await register({ tags: [{ key: 'rouse', value: 'x' }] });
+    const { tasks } = await run({ propagateTags: 'TASK_DEFINITION', tags: [{ key: 'own', value: 'y' }] });
+    const { tags = [] } = await ecs.send(new ListTagsForResourceCommand({ resourceArn: tasks![0]!.taskArn! }));
+    expect(tags.map(({ key, value }) => `${key}=${value}`).toSorted()).toEqual(['own=y', 'rouse=x']);
+  });
+
   claim('RunTask', 'the same client token is the same task', async (world) => {
     const { run } = await fleet(world);
     const [first, second] = [await run({ clientToken: 'token' }), await run({ clientToken: 'token' })];

@@ -3,6 +3,7 @@ import {
   GetParameterCommand,
   GetParametersByPathCommand,
   GetParametersCommand,
+  ListTagsForResourceCommand,
   PutParameterCommand,
   type PutParameterCommandInput,
   SSMClient,
@@ -41,6 +42,20 @@ contract('SSM', (claim) => {
   claim('PutParameter', 'a standard parameter holds at most 4 KB', async (world) => {
     const { put } = parameters(world);
     const call = put(`/${world.unique('contract')}`, 'x'.repeat(4097));
+    await expect(call).rejects.toMatchObject({ name: 'ValidationException' });
+  });
+
+  claim('PutParameter', 'gives a new parameter its tags, which ListTagsForResource tells', async (world) => {
+    const { ssm, put } = parameters(world);
+    const name = `/${world.unique('contract')}`;
+    await put(name, '1', { Tags: [{ Key: 'rouse', Value: 'x' }] });
+    const tags = await ssm.send(new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name }));
+    expect(tags.TagList).toEqual([{ Key: 'rouse', Value: 'x' }]);
+  });
+
+  claim('PutParameter', 'takes no tags together with overwrite', async (world) => {
+    const { put } = parameters(world);
+    const call = put(`/${world.unique('contract')}`, '1', { Overwrite: true, Tags: [{ Key: 'rouse', Value: 'x' }] });
     await expect(call).rejects.toMatchObject({ name: 'ValidationException' });
   });
 

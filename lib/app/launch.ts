@@ -33,10 +33,10 @@ export async function launch(
   const owner = await ownerOfLaunch(deps, runtime);
   const nudgeRoom = (room: HeadRef) => deps.queues.nudgeAt(room, deps.now(), deps.now());
   if (!owner.isWanted) {
-    // It may have waited, or died on its way to RunTask.
-    if (runtime.attemptedMs === undefined) await leaveRoom(deps, tenant, runtimeId, nudgeRoom);
-    // Refused, and its bell was not removed any more: nobody else would.
-    if (runtime.attemptedMs !== undefined && !(await isMinded(deps, runtime))) await deps.queues.deleteBell(runtimeId);
+    // It may have waited, or died on its way to RunTask; or it was refused, and nobody else would clear up after it.
+    const isLeft = runtime.attemptedMs !== undefined && !(await isMinded(deps, runtime));
+    if (isLeft) await deps.queues.deleteBell(runtimeId);
+    if (isLeft || runtime.attemptedMs === undefined) await leaveRoom(deps, tenant, runtimeId, nudgeRoom);
     return 'not_wanted';
   }
   const noRoom = await enterRoom(deps, runtime);

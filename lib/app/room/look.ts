@@ -6,6 +6,7 @@ import type { Deps } from '../deps.ts';
 import { inParallel } from '../in-parallel.ts';
 import { Conflict, type Runtime } from '../ports.ts';
 import { probe } from '../reconcile/probe.ts';
+import { isMinded } from '../runtime-owner.ts';
 import { roomLookMs } from './enter.ts';
 
 /** One look starts this many launches at most; each of them that finds room leaves the next to the following look. */
@@ -57,8 +58,8 @@ async function makeRoom(
   const agentIds: string[] = [];
   for (const { runtimeId } of slots) {
     const runtime = rows.get(runtimeId);
-    if (!runtime || runtime.status === 'ended') {
-      // It is about to end, or its place was not given back: the limit was off at the time.
+    if (!runtime || runtime.status === 'ended' || (await isForgotten(deps, runtime))) {
+      // It is about to end, or its place was not given back.
       if (!runtime || (await probe(deps, runtime)).state === 'dead') await deps.rooms.leave(tenant, runtimeId);
       coming += 1;
     } else if (runtime.dismissedMs !== undefined) coming += 1;
@@ -74,6 +75,11 @@ async function makeRoom(
   if (coming >= missing) return { next: cursor, goOn: false };
   const next = slots.length < slotsPerLook ? undefined : slots.at(-1)?.runtimeId;
   return { next, goOn: next !== undefined };
+}
+
+/** Its launch was refused, and whoever was to give its place back has died. */
+async function isForgotten(deps: Deps, runtime: Runtime): Promise<boolean> {
+  return runtime.status === 'intended' && runtime.attemptedMs !== undefined && !(await isMinded(deps, runtime));
 }
 
 /** False when an agent has just taken it over. */

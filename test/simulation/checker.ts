@@ -108,8 +108,10 @@ export class Checker {
   /** Every task that was accepted has one end, and the one that its work deserves. */
   checkTasks(): void {
     for (const { id } of this.scene.accepted.values())
-      if (!this.ledger.records.has(id)) this.world.fail(`${id} was accepted and is gone.`, id);
-    for (const [id, record] of this.ledger.records) {
+      if (!this.ledger.records.has(id) || !this.ledger.begun.has(id))
+        this.world.fail(`${id} was accepted and is gone.`, id);
+    for (const id of this.ledger.begun) {
+      const record = this.ledger.records.get(id)!;
       if (!isFinal(record.status)) this.world.fail(`${id} was accepted and never ended.`, id);
       if (this.ledger.live.has(id)) this.world.fail(`${id} has ended, and is in the queue still.`, id);
       const { input, output } = withUnpacked(record, ['input', 'output']);

@@ -31,6 +31,8 @@ export class Ledger {
   readonly agents = new Map<string, Agent>();
   /** Live rows of unfinished tasks, by their ids. */
   readonly live = new Map<string, LiveTask>();
+  /** Tasks that were ever in a queue: the others were not accepted, since their submission was cut off. */
+  readonly begun = new Set<string>();
   /** Records of tasks, by their ids. */
   readonly records = new Map<string, Item>();
   readonly runtimes = new Map<string, Item>();
@@ -113,6 +115,7 @@ export class Ledger {
   private takeLive(before: LiveTask | undefined, after: LiveTask | undefined): void {
     checkLive(this.world, before, after, this);
     const task = after ?? before!;
+    this.begun.add(task.id);
     if (after) this.live.set(task.id, after);
     else this.live.delete(task.id);
     if (before?.status === after?.status) return;

@@ -26,6 +26,8 @@ export class Settlement {
   private readonly scene: Scene;
   private readonly checker: Checker;
   private readonly remains: Remains;
+  /** Nobody answers the runs that wait for somebody: they are cancelled. */
+  private isOver = false;
 
   constructor(world: World, ledger: Ledger, scene: Scene, checker: Checker) {
     this.world = world;
@@ -56,6 +58,13 @@ export class Settlement {
     await this.removeAll();
   }
 
+  /** Again and again: a program that runs still may make a schedule, and a fire that has waited may start a run. */
+  private tidy(): void {
+    this.slowDown();
+    if (!this.isOver) return;
+    for (const { id, waits } of this.ledger.runs.unfinished()) if (waits) this.ask(['POST', `/v1/runs/${id}/cancel`]);
+  }
+
   /** Schedules fire so seldom that all that they have started can end before the next time. */
   private slowDown(): void {
     for (const { id, status, definition, ownerAgentId } of this.ledger.schedules.heads.values()) {
@@ -74,7 +83,7 @@ export class Settlement {
   private release(): void {
     for (const id of this.ledger.agents.keys())
       this.ask(...['restore', 'recover', 'resume'].map((verb): Ask => ['POST', `/v1/agents/${id}/${verb}`]));
-    for (const { id, waits } of this.ledger.runs.unfinished()) if (waits) this.ask(['POST', `/v1/runs/${id}/cancel`]);
+    this.isOver = true;
     const body = { driver: { type: 'command', command: ['true'] } };
     for (const name of this.ledger.pools.heads.keys()) this.ask(['PUT', `/v1/templates/${name}`, body]);
   }
@@ -111,8 +120,7 @@ export class Settlement {
     const { world } = this;
     const untilMs = world.now() + boundMs;
     for (;;) {
-      // Programs that run still may make another one.
-      this.slowDown();
+      this.tidy();
       const found = await find();
       if (found.length === 0) return;
       if (world.now() >= untilMs) {

@@ -148,6 +148,20 @@ test('launches begin no faster than the deployment wants', async () => {
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000);
 });
 
+test('a pool fills in the one lane of all launches, no faster, and behind the agents that asked before', async () => {
+  await start({ ROUSE_LAUNCHES_PER_SECOND: '1' });
+  const born: { timeMs: number; agentId: string }[] = [];
+  stack.fleet.onStart = ({ agentId }) => born.push({ timeMs: stack.clock.now(), agentId }) > 0;
+  const given = await agents(3);
+  await Promise.all(given.map(({ id }) => client.submit(id, 'x')));
+  await client.putTemplate('warm', { warmPool: 5 });
+  await stack.until(() => born.length === 8, 60);
+  const gaps = born.slice(1).map(({ timeMs }, i) => timeMs - born[i]!.timeMs);
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1000);
+  const isOfAgent = ({ agentId }: { agentId: string }) => given.some(({ id }) => id === agentId);
+  expect(born.slice(0, 3).every(isOfAgent)).toBe(true);
+});
+
 test('when the limit is lifted everybody starts, and a later limit finds an empty line and no places', async () => {
   await start({ ROUSE_MAX_RUNTIMES: '1' });
   busy();

@@ -58,6 +58,21 @@ function notLaunched(_deps: Deps, runtime: Runtime, nowMs: number): Probe {
   return { state: 'dead', proof: 'ECS never started a task for it' };
 }
 
+/** What ECS says in its own words, and what that means for whoever made the template. */
+const meanings: [RegExp, string][] = [
+  [
+    /CannotPull/,
+    'its image could not be pulled: check its name and tag, that it is built for the architecture of the template, and that the execution role and the network let ECS reach the registry',
+  ],
+  [/OutOfMemory/, 'it used more memory than memoryMiB of its template allows'],
+  [/CannotStartContainer|exec format error/i, 'its program could not be started: check the image and its architecture'],
+  [
+    /secrets? manager|secretsmanager|ssm|AccessDenied/i,
+    'a secret could not be read: check that it is there, and that its name or ARN is one that the deployment allows',
+  ],
+  [/RESOURCE:ENI|network interface/i, 'AWS had no network interface for it'],
+];
+
 /** Why a task stopped, as a person would say it. */
 export function describeStop(observation: Observation): string {
   const { stopCode, stoppedReason, exitCode } = observation;
@@ -68,7 +83,9 @@ export function describeStop(observation: Observation): string {
       : exitCode === 137
         ? ' (exit code 137: killed, perhaps out of memory)'
         : ` (exit code ${exitCode})`;
-  return `ECS stopped its task: ${reason.replace(/\.$/, '')}${exit}${stopCode === undefined ? '' : ` [${stopCode}]`}`;
+  const code = stopCode === undefined ? '' : ` [${stopCode}]`;
+  const meaning = meanings.find(([pattern]) => pattern.test(reason))?.[1];
+  return `ECS stopped its task: ${reason.replace(/\.$/, '')}${exit}${code}${meaning ? `; ${meaning}` : ''}`;
 }
 
 /** Ends that ECS itself brings about: it wants the capacity or the host back (aws-facts 1.3). */

@@ -1,15 +1,28 @@
 import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 // Workers, functions' threads and the processes of a local stack compile each module once for all runs.
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.rouse', 'compile-cache');
 
+const endToEnd = 'test/e2e/**/*.test.ts';
+// npm run test:localstack and npm run test:grants run them.
+const elsewhere = [...configDefaults.exclude, 'test/deployed/**', 'test/grants/**'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // npm run test:localstack and npm run test:grants run them.
-    exclude: [...configDefaults.exclude, 'test/deployed/**', 'test/grants/**'],
-    globalSetup: ['test/support/synth.ts'],
+    projects: [
+      { extends: true, test: { name: 'e2e', include: [endToEnd], globalSetup: ['test/e2e/support/running-stack.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: [...elsewhere, endToEnd],
+          globalSetup: ['test/support/synth.ts'],
+        },
+      },
+    ],
     reporters: ['default', 'test/support/backend-report.ts'],
     testTimeout: 30_000,
     // Loading the SDK, the CDK and our own modules anew for each file took as long as half of the tests: no test may
@@ -19,7 +32,8 @@ export default defineConfig({
     experimental: { viteModuleRunner: false },
     // Real processes share two cores there: what is late once by chance is late twice only by a fault.
     retry: process.env.CI ? 1 : 0,
-    // Two cores: more would only wait for each other.
-    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
+    // One more than the cores there: what waits for a process leaves its core to the others.
+    maxWorkers: 3,
   },
 });

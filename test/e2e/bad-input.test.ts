@@ -5,7 +5,7 @@ import { sharedStack } from './support/shared-stack.ts';
 let api: ApiClient;
 let agent: AgentResource;
 
-sharedStack(async (_, client) => {
+sharedStack(async (client) => {
   api = client;
   agent = await api.shell('cat');
 });

@@ -16,7 +16,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-sharedStack(async (_, client) => {
+sharedStack(async (client) => {
   api = client;
   agent = await api.agent({ driver: { type: 'module', path }, task: { maxAttempts: 1 } });
 });

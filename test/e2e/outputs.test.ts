@@ -7,7 +7,7 @@ let api: ApiClient;
 /** Its tasks' inputs are the scripts that it runs. */
 let scripts: AgentResource;
 
-sharedStack(async (_, client) => {
+sharedStack(async (client) => {
   api = client;
   scripts = await api.agent({
     driver: { type: 'command', command: ['sh'] },

@@ -3,7 +3,7 @@ import type { AgentResource, ApiClient } from './support/client.ts';
 import { sharedStack, timed } from './support/shared-stack.ts';
 
 let api: ApiClient;
-sharedStack((_, client) => {
+sharedStack((client) => {
   api = client;
 });
 

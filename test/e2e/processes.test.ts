@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { localAdministrator } from '../../local/credentials.ts';
-import type { StartedStack } from '../../local/start/stack.ts';
 import type { AgentResource, ApiClient, EventResource, TaskResource } from './support/client.ts';
 import { isAlive, numbersIn } from './support/processes.ts';
+import type { RunningStack } from './support/running-stack.ts';
 import { sharedStack, timed } from './support/shared-stack.ts';
 
-let stack: StartedStack;
+let stack: RunningStack;
 let api: ApiClient;
 /** Its tasks' inputs are the scripts that it runs. */
 let agent: AgentResource;
@@ -18,8 +18,8 @@ let pidsFile: string;
 /** A command is a direct child of its shim. */
 let shimFile: string;
 
-sharedStack(async (started, client) => {
-  stack = started;
+sharedStack(async (client, running) => {
+  stack = running;
   api = client;
   agent = await api.agent({
     driver: { type: 'command', command: ['sh'] },
@@ -66,13 +66,14 @@ async function eventsOf(task: TaskResource, last: string): Promise<EventResource
 /** Keys of what an agent has stored. */
 async function objectsOf(owner: AgentResource): Promise<string[]> {
   const s3 = new S3Client({
-    region: stack.aws.region,
+    region: 'us-east-1',
     credentials: localAdministrator,
-    requestHandler: stack.aws.requestHandler(),
+    endpoint: stack.awsEndpointUrl,
     forcePathStyle: true,
   });
-  const Bucket = stack.aws.deployment?.outputs.Bucket;
-  const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: `agents/default/${owner.id}/` }));
+  const { Contents } = await s3.send(
+    new ListObjectsV2Command({ Bucket: stack.bucket, Prefix: `agents/default/${owner.id}/` }),
+  );
   return (Contents ?? []).map(({ Key }) => Key!);
 }
 

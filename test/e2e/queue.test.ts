@@ -13,7 +13,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-sharedStack((_, client) => {
+sharedStack((client) => {
   api = client;
 });
 

@@ -4,7 +4,7 @@ import { localAdministrator } from '../../local/credentials.ts';
 import type { StartedStack } from '../../local/start/stack.ts';
 import type { ObservedCall } from '../../local/wire.ts';
 import type { TaskResource } from './support/client.ts';
-import { sharedStack } from './support/shared-stack.ts';
+import { ownStack } from './support/shared-stack.ts';
 
 const secret = 'correct-horse-battery-staple';
 
@@ -14,7 +14,7 @@ let events: string;
 const calls: ObservedCall[] = [];
 
 /** A stack in which an agent with a secret has done a task. */
-sharedStack(async (started, api) => {
+ownStack(async (api, started) => {
   stack = started;
   stack.aws.observe((call) => calls.push(call));
   const name = '/rouse-agent/e2e';

@@ -6,7 +6,7 @@ import { sharedStack } from './support/shared-stack.ts';
 
 let rouse: Rouse;
 
-sharedStack(async (_, client) => {
+sharedStack(async (client) => {
   rouse = new Rouse(client);
 });
 

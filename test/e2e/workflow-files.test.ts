@@ -7,7 +7,7 @@ let api: ApiClient;
 let writer: AgentResource;
 let reader: AgentResource;
 
-sharedStack(async (_, client) => {
+sharedStack(async (client) => {
   api = client;
   const once = { task: { retry: { initialSeconds: 0 } } };
   writer = await api.agent({ driver: { type: 'command', command: ['sh'] }, ...once });

@@ -59,6 +59,7 @@ export class ApiClient {
   readonly apiUrl: string;
   readonly apiKey: string;
   private readonly patienceMs: number;
+  private readonly made: AgentResource[] = [];
 
   constructor({ apiUrl, apiKey }: { apiUrl: string; apiKey: string }, patienceMs = localPatienceMs) {
     this.apiUrl = apiUrl;
@@ -95,9 +96,16 @@ export class ApiClient {
 
   /** An agent of a template of its own. */
   async agent(template: object, agent: object = {}): Promise<AgentResource> {
-    const name = `t${++names}-${Date.now().toString(36)}`;
+    const name = `t${++names}-${process.pid}-${Date.now().toString(36)}`;
     await this.call('PUT', `/v1/templates/${name}`, template);
-    return this.call('POST', '/v1/agents', { template: name, ...agent });
+    const made = await this.call<AgentResource>('POST', '/v1/agents', { template: name, ...agent });
+    this.made.push(made);
+    return made;
+  }
+
+  /** Terminates all agents that {@link agent} has made. */
+  async terminateAll(): Promise<void> {
+    await Promise.all(this.made.splice(0).map(({ id }) => this.request('DELETE', `/v1/agents/${id}`)));
   }
 
   /** An agent that runs `script` by sh for each task. */

@@ -11,6 +11,7 @@ import type { DeployTarget } from './deploy/target.ts';
 import { Faults } from './faults.ts';
 import { Authority } from './iam/authority.ts';
 import { checkTaskRoles } from './iam/service-access.ts';
+import { publishedRates, type Rate, Rates } from './rates.ts';
 import type { Environment, WireRequest, WireResponse } from './service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
 import {
@@ -67,6 +68,10 @@ export interface EmbeddedAwsOptions {
   containers?: (task: TaskRun, container: ContainerRun) => RunningContainer;
   /** Time that ECS takes to provision and pull. @default none */
   taskDelays?: Partial<TaskDelays>;
+  /** How long a table's stream is kept. A long simulation has too much of it. @default 24 hours, as in AWS */
+  streamRetentionMs?: number;
+  /** Rates over which calls are throttled. @default what AWS publishes */
+  rates?: readonly Rate[];
   /** Origin of the HTTP API, for the template. @default http://api.localhost, until {@link EmbeddedAws.listenApi} */
   apiOrigin?: string;
 }
@@ -125,7 +130,7 @@ export class EmbeddedAws {
       log,
     };
     this.environment = environment;
-    this.dynamodb = new DynamoDbService(environment);
+    this.dynamodb = new DynamoDbService(environment, { streamRetentionMs: options.streamRetentionMs });
     this.sqs = new SqsService(environment);
     this.s3 = new S3Service(environment);
     this.sts = new StsService(environment);
@@ -162,7 +167,7 @@ export class EmbeddedAws {
       publish: (event) => void this.events.publish(event),
       delays: options.taskDelays,
     });
-    this.wire = new Wire(environment, this.iam);
+    this.wire = new Wire(environment, this.iam, new Rates(clock, options.rates ?? publishedRates));
     const { dynamodb, sqs, s3, sts, ssm, secretsManager, logs, events, scheduler, lambda, ecs } = this;
     for (const service of [dynamodb, sqs, s3, sts, ssm, secretsManager, logs, events, scheduler, lambda, ecs])
       this.wire.register(service);

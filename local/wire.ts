@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AwsError, notEmulated } from './errors.ts';
 import { faultError } from './faults.ts';
 import type { AskedCall } from './iam/access.ts';
+import type { Rates } from './rates.ts';
 import type {
   CallContext,
   Environment,
@@ -41,14 +42,16 @@ export interface Permissions {
 export class Wire {
   private readonly environment: Environment;
   private readonly permissions: Permissions | undefined;
+  private readonly rates: Rates | undefined;
   private readonly services = new Map<string, Service>();
   private readonly byTarget = new Map<string, JsonService>();
   private readonly observers = new Set<(call: ObservedCall) => void>();
 
-  /** @param permissions without them everyone may do everything */
-  constructor(environment: Environment, permissions?: Permissions) {
+  /** @param permissions without them everyone may do everything. @param rates without them as often as they like */
+  constructor(environment: Environment, permissions?: Permissions, rates?: Rates) {
     this.environment = environment;
     this.permissions = permissions;
+    this.rates = rates;
   }
 
   register(service: Service): void {
@@ -130,6 +133,7 @@ export class Wire {
       if (fault?.kind === 'delay') await this.delay(fault.delayMs);
       if (fault?.kind === 'drop' && !fault.after) throw new ConnectionLost();
       if (fault?.kind === 'error' && !fault.after) throw faultError(fault);
+      this.rates?.check(service, operation, input);
       const output = await this.permitted({ service, operation, input, request: context.request }, context, effect);
       if (fault?.kind === 'drop') throw new ConnectionLost();
       if (fault?.kind === 'error') throw faultError(fault);

@@ -67,6 +67,11 @@ export class SsmService implements JsonService {
     return this.parameters.get(this.bareName(name))?.keyArn;
   }
 
+  /** Names of all parameters. */
+  names(): string[] {
+    return [...this.parameters.entries()].map(([name]) => name);
+  }
+
   private put(input: Input): unknown {
     const { Name: name, Value: value, Description: description } = input;
     const existing = typeof name === 'string' ? this.parameters.get(name) : undefined;

@@ -1,7 +1,7 @@
 import { PathTable } from '../../lib/http/path-table.ts';
 import { contracts } from '../../lib/http/routes/index.ts';
 import { ManualClock } from '../../local/clock.ts';
-import { InProcessStack } from '../support/in-process-stack.ts';
+import { InProcessStack, type StackOptions } from '../support/in-process-stack.ts';
 import type { Plan } from './plan.ts';
 import { Random } from './random.ts';
 import { Realm } from './realm.ts';
@@ -27,7 +27,12 @@ export class World {
   /** Called after each step of the clock, when nothing is under way. */
   afterStep: () => void = () => {};
 
-  static async start(plan: Plan, assembly: string, keepsTrace: boolean): Promise<World> {
+  static async start(
+    plan: Plan,
+    assembly: string,
+    keepsTrace: boolean,
+    options: Pick<StackOptions, 'streamRetentionMs'> = {},
+  ): Promise<World> {
     const clock = new ManualClock();
     const realm = Realm.enter(clock, `realm ${plan.seed}`);
     const random = new Random(`plan ${plan.seed}`);
@@ -40,7 +45,8 @@ export class World {
     };
     // Fargate takes 20 to 90 s from RunTask to the first line of the program.
     const taskDelays = { provisioningMs: 12_000, pullMs: 8_000, deprovisioningMs: 5_000 };
-    const stack = await InProcessStack.start(assembly, { clock, seed: `stack ${plan.seed}`, skewMs, taskDelays });
+    const seed = `stack ${plan.seed}`;
+    const stack = await InProcessStack.start(assembly, { clock, seed, skewMs, taskDelays, ...options });
     return new World(plan, clock, realm, stack, random, new Trace(clock.now(), keepsTrace));
   }
 

@@ -68,7 +68,7 @@ export interface FunctionCall {
 /** Ends the invocation that makes a call, as if its process had died: before the call, or after it took effect. */
 export type Crash = (call: FunctionCall) => 'before' | 'after' | undefined;
 
-export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays'> {
+export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays' | 'streamRetentionMs'> {
   seed?: string;
   /** @default a clock of its own */
   clock?: ManualClock;
@@ -81,6 +81,7 @@ export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays'> {
 /** One run of a function, which its process may not survive. */
 interface Invocation {
   name: string;
+  event: unknown;
   deadlineMs: number;
   dead: boolean;
   die(): void;
@@ -121,6 +122,7 @@ export class InProcessStack {
       containers: (task, container) => fleet.run(task, container),
       log: (line) => stack?.logs.push(line),
       ...(options.taskDelays ? { taskDelays: options.taskDelays } : {}),
+      ...(options.streamRetentionMs ? { streamRetentionMs: options.streamRetentionMs } : {}),
     });
     stack = new InProcessStack(aws, clock, fleet, options);
     await aws.deploy(assembly);
@@ -269,6 +271,11 @@ export class InProcessStack {
     });
   }
 
+  /** The invocation in which the code that asks runs, if it is a function's. */
+  get running(): Readonly<Pick<Invocation, 'name' | 'event'>> | undefined {
+    return this.invocation.getStore();
+  }
+
   functionNamed(name: string): FunctionDefinition {
     const found = this.aws.lambda.definitions().find((definition) => nameOf(definition) === name);
     if (!found) throw new Error(`No function is named ${name}.`);
@@ -304,7 +311,7 @@ export class InProcessStack {
           reject(new Error(`The process of ${name} died.`));
         };
         const deadlineMs = this.clock.now() + context.getRemainingTimeInMillis();
-        const invocation: Invocation = { name, deadlineMs, dead: false, die };
+        const invocation: Invocation = { name, event, deadlineMs, dead: false, die };
         const handler = process;
         this.invocation.run(invocation, () => handler(event).then(resolve, reject));
       });

@@ -10,7 +10,7 @@ import { deleteItem, getItem, putItem, updateItem } from './items.ts';
 import { parameters } from './parameters.ts';
 import { query, scan } from './read.ts';
 import { checkShape } from './shape.ts';
-import type { StreamRecord } from './stream.ts';
+import { type StreamRecord, streamRetentionMs } from './stream.ts';
 import { Tables } from './tables.ts';
 import { Transactions } from './transaction.ts';
 
@@ -19,6 +19,8 @@ export type { StreamRecord } from './stream.ts';
 export interface DynamoDbOptions {
   /** From the end of an item's time to live to its deletion. @default 180000 (3 minutes) */
   timeToLiveDelayMs?: number;
+  /** How long the records of streams are kept. @default 24 hours */
+  streamRetentionMs?: number | undefined;
 }
 
 /** Capacity units that one call consumed on one table and its indexes. */
@@ -46,6 +48,7 @@ export class DynamoDbService implements JsonService {
   constructor(environment: Environment, options: DynamoDbOptions = {}) {
     this.tables = new Tables(environment, {
       timeToLiveDelayMs: options.timeToLiveDelayMs ?? defaultTimeToLiveDelayMs,
+      streamRetentionMs: options.streamRetentionMs ?? streamRetentionMs,
       onRecord: (tableName, record) => {
         for (const listener of this.listeners) listener(tableName, record);
       },

@@ -35,21 +35,30 @@ export interface Change {
   byTimeToLive: boolean;
 }
 
-const retentionMs = 24 * 3_600_000;
+/** AWS keeps the records of a stream for a day. */
+export const streamRetentionMs = 24 * 3_600_000;
 
 export class Stream {
   readonly arn: string;
   private readonly viewType: StreamViewType;
   private readonly environment: Environment;
   private readonly stored: StoredMap<StreamRecord>;
+  private readonly retentionMs: number;
   private records: StreamRecord[];
   /** How many of `records`, from the first, have been trimmed. */
   private trimmed = 0;
   private lastMs = 0;
   private counter = 0;
 
-  constructor(arn: string, viewType: StreamViewType, environment: Environment, stored: StoredMap<StreamRecord>) {
+  constructor(
+    arn: string,
+    viewType: StreamViewType,
+    environment: Environment,
+    stored: StoredMap<StreamRecord>,
+    retentionMs = streamRetentionMs,
+  ) {
     this.arn = arn;
+    this.retentionMs = retentionMs;
     this.viewType = viewType;
     this.environment = environment;
     this.stored = stored;
@@ -123,7 +132,7 @@ export class Stream {
   }
 
   private trim(): void {
-    const oldest = this.environment.clock.now() - retentionMs;
+    const oldest = this.environment.clock.now() - this.retentionMs;
     while (this.trimmed < this.records.length) {
       const sequence = sequenceOf(this.records[this.trimmed]!);
       if (Number(sequence.slice(1, 15)) > oldest) break;

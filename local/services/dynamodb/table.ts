@@ -74,6 +74,7 @@ function pick(item: Item, names: readonly string[]): Item {
 interface TableOptions {
   environment: Environment;
   timeToLiveDelayMs: number;
+  streamRetentionMs: number;
   onRecord(record: StreamRecord): void;
 }
 
@@ -102,6 +103,7 @@ export class Table {
         definition.stream.viewType,
         options.environment,
         store.map(`dynamodb/${definition.name}/stream`),
+        options.streamRetentionMs,
       );
     this.watchTimeToLive();
   }

@@ -20,6 +20,7 @@ interface CreateTableInput extends SchemaInput {
 
 export interface TablesOptions {
   timeToLiveDelayMs: number;
+  streamRetentionMs: number;
   onRecord(tableName: string, record: StreamRecord): void;
 }
 
@@ -175,6 +176,7 @@ export class Tables {
     const table = new Table(definition, {
       environment: this.environment,
       timeToLiveDelayMs: this.options.timeToLiveDelayMs,
+      streamRetentionMs: this.options.streamRetentionMs,
       onRecord: (record) => this.options.onRecord(definition.name, record),
     });
     this.tables.set(definition.name, table);

@@ -55,6 +55,11 @@ export class SchedulerService implements WireService {
     }
   }
 
+  /** Groups and names of all schedules. */
+  names(): string[] {
+    return [...this.schedules.entries()].map(([key]) => key);
+  }
+
   operation(request: WireRequest): string {
     return routeOf(request).operation;
   }

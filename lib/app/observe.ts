@@ -15,8 +15,14 @@ export async function observeTask(
   const runtime = await deps.runtimes.get(tenant, runtimeId);
   if (runtime && observation.executionStopped)
     await leaveRoom(deps, tenant, runtimeId, (room) => deps.queues.nudge([room]));
-  // One that said goodbye is expected to end.
-  if (!runtime || runtime.status === 'ended') return;
+  if (!runtime) return;
+  if (runtime.status === 'ended') {
+    // One that said goodbye is expected to end. That it has is written down, so that nobody has to ask ECS, which answers
+    // as many questions a second as it launches tasks (aws-facts 1.2).
+    const isNews = observation.executionStopped && !runtime.observed?.executionStopped;
+    if (isNews) await deps.runtimes.observe(tenant, runtimeId, observation);
+    return;
+  }
   const fresh = await deps.runtimes.observe(tenant, runtimeId, observation);
   const stopping = observation.executionStopped || observation.desiredStatus === 'STOPPED';
   if (fresh && stopping) await deps.queues.nudge([ownerOf(runtime)]);

@@ -39,7 +39,9 @@ export async function lookAtRetired(
     if (found.state === 'dead') {
       dead.add(id);
       cleanups.push({ type: 'end_runtime', runtimeId: id }, { type: 'delete_bell', runtimeId: id });
-    } else if (found.taskArn) cleanups.push({ type: 'stop_task', taskArn: found.taskArn, reason: `Rouse: ${why}` });
+      // What ECS does not say of one is asked again: when it is asked too much, stopping tasks as well would be more of it.
+    } else if (found.state === 'alive')
+      cleanups.push({ type: 'stop_task', taskArn: found.taskArn, reason: `Rouse: ${why}` });
   }
   const looked = new Set(due.map((runtime) => runtime.id));
   const left = retired

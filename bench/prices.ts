@@ -24,4 +24,9 @@ export const prices = {
   schedulerInvocation: 1.0e-6,
   /** Each GB ingested by CloudWatch Logs. */
   logsGb: 0.5,
+  /** Fargate, Linux on ARM, on demand: each second from the start of the pull, a minute at least. */
+  fargateArmVcpuSecond: 0.03238 / 3600,
+  fargateArmGbSecond: 0.00356 / 3600,
+  /** A public IPv4 address of a container. */
+  publicAddressSecond: 0.005 / 3600,
 } as const;

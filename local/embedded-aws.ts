@@ -14,6 +14,7 @@ import { checkTaskRoles } from './iam/service-access.ts';
 import { publishedRates, type Rate, Rates } from './rates.ts';
 import type { Environment, WireRequest, WireResponse } from './service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
+import type { ThroughputLimits } from './services/dynamodb/throughput.ts';
 import {
   type ContainerRun,
   type ContainerRunner,
@@ -70,6 +71,8 @@ export interface EmbeddedAwsOptions {
   taskDelays?: Partial<TaskDelays>;
   /** How long a table's stream is kept. A long simulation has too much of it. @default 24 hours, as in AWS */
   streamRetentionMs?: number;
+  /** What DynamoDB's tables take in a second. @default as much as comes */
+  tableThroughput?: ThroughputLimits;
   /** Rates over which calls are throttled. @default what AWS publishes */
   rates?: readonly Rate[];
   /** Origin of the HTTP API, for the template. @default http://api.localhost, until {@link EmbeddedAws.listenApi} */
@@ -130,7 +133,10 @@ export class EmbeddedAws {
       log,
     };
     this.environment = environment;
-    this.dynamodb = new DynamoDbService(environment, { streamRetentionMs: options.streamRetentionMs });
+    this.dynamodb = new DynamoDbService(environment, {
+      streamRetentionMs: options.streamRetentionMs,
+      throughput: options.tableThroughput,
+    });
     this.sqs = new SqsService(environment);
     this.s3 = new S3Service(environment);
     this.sts = new StsService(environment);

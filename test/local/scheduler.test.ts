@@ -59,6 +59,14 @@ describe('a schedule', () => {
     expect(times()).toEqual([0, 60, 120]);
   });
 
+  it('waits for its turn when more than a thousand fire in a second', async () => {
+    const { clock, create, pass, times } = setUp();
+    const at = new Date(clock.now() + 60_000).toISOString().slice(0, 19);
+    for (let i = 0; i < 3; i++) await create(`at(${at})`, { Name: `s${i}` });
+    await pass(61_000);
+    expect(times()).toEqual([60, 60.001, 60.002]);
+  });
+
   it('fires in its time zone, within its start and end date', async () => {
     const { clock, create, pass, times } = setUp();
     const at = (hours: number) => new Date(clock.now() + hours * 3_600_000);

@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util';
 import { contracts } from '../../lib/http/routes/index.ts';
 import { repository } from '../../local/start/repository.ts';
 import { synthesize } from '../../local/start/synth.ts';
+import { runBig } from './big/command.ts';
+import { type BigPlan, fullPlan } from './big/plan.ts';
 import { Crew } from './crew.ts';
 import { faultNames } from './faults.ts';
 import { commandOf, defaultPlan, type Plan } from './plan.ts';
@@ -29,6 +31,10 @@ const help = `npm run simulate -- [options]
   --shrink <n>     runs that may be spent on finding a smaller plan that fails alike (40)
   --routes         fail if there is a route of the API that no simulation has asked
   --sabotage <name> what the product gets wrong, to see whether that is found: ${sabotageNames.join(', ')}
+  --big            a fleet of any size lives through a day under AWS's rates, and what its tasks took is compared with
+                   a small one: ${fullPlan.agents} agents and ${fullPlan.tasks} tasks in ${fullPlan.hours} hours, or what --agents, --tasks and --hours say
+  --tasks <n>      tasks of a big fleet, so many for each agent
+  --report <file>  a document whose tables a big fleet's run writes
   --trace          print all that happened, also when all is well
   --verbose        print a line for every seed
 `;
@@ -42,8 +48,11 @@ function options() {
     options: {
       seed: { ...text, default: String(defaultPlan.seed) },
       seeds: { ...text, default: '1' },
-      agents: { ...text, default: String(defaultPlan.agents) },
-      hours: { ...text, default: String(defaultPlan.hours) },
+      agents: text,
+      tasks: text,
+      hours: text,
+      report: text,
+      big: flag,
       every: { ...text, default: String(defaultPlan.everySeconds) },
       faults: { ...text, default: 'all' },
       actions: text,
@@ -85,14 +94,24 @@ function* plansOf(given: ReturnType<typeof options>): Generator<Plan> {
   for (let i = 0; i < count; i++)
     yield {
       seed: seed + i,
-      agents: number('agents', given.agents, 1),
-      hours: number('hours', given.hours, 0),
+      agents: given.agents === undefined ? defaultPlan.agents : number('agents', given.agents, 1),
+      hours: given.hours === undefined ? defaultPlan.hours : number('hours', given.hours, 0),
       faults: faultsOf(given.faults),
       everySeconds: number('every', given.every, 1),
       ...(given.actions === undefined ? {} : { actions: list(given.actions) }),
       ...(given.sabotage === undefined ? {} : { sabotage: given.sabotage }),
       ...(given.without === undefined ? {} : { without: list(given.without).map(Number) }),
     };
+}
+
+function bigPlanOf(given: ReturnType<typeof options>): BigPlan {
+  const agents = given.agents === undefined ? fullPlan.agents : number('agents', given.agents, 1);
+  const tasksEach = fullPlan.tasks / fullPlan.agents;
+  const tasks = given.tasks === undefined ? agents * tasksEach : number('tasks', given.tasks, agents);
+  if (tasks % agents !== 0)
+    throw new Error(`Received --tasks ${tasks} for ${agents} agents; as many for each of them are allowed.`);
+  const hours = given.hours === undefined ? fullPlan.hours : number('hours', given.hours, 1);
+  return { seed: number('seed', given.seed, 0), agents, tasks, hours };
 }
 
 function report({ plan, violation, digest }: Outcome, shownLines: number): void {
@@ -110,8 +129,11 @@ async function main(): Promise<number> {
     return 0;
   }
   const plans = [...plansOf(given)];
+  const bigPlan = given.big ? bigPlanOf(given) : undefined;
   const startMs = performance.now();
   const { folder } = await synthesize(repository);
+  if (bigPlan)
+    return (await runBig({ plan: bigPlan, assembly: folder, root: repository, report: given.report })) ? 0 : 1;
   const crew = new Crew(folder);
   const failed: Outcome[] = [];
   let tasks = 0;

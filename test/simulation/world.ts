@@ -31,7 +31,7 @@ export class World {
     plan: Plan,
     assembly: string,
     keepsTrace: boolean,
-    options: Pick<StackOptions, 'streamRetentionMs'> = {},
+    options: Pick<StackOptions, 'streamRetentionMs' | 'tableThroughput'> = {},
   ): Promise<World> {
     const clock = new ManualClock();
     const realm = Realm.enter(clock, `realm ${plan.seed}`);

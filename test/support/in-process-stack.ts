@@ -68,7 +68,7 @@ export interface FunctionCall {
 /** Ends the invocation that makes a call, as if its process had died: before the call, or after it took effect. */
 export type Crash = (call: FunctionCall) => 'before' | 'after' | undefined;
 
-export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays' | 'streamRetentionMs'> {
+export interface StackOptions extends Pick<EmbeddedAwsOptions, 'taskDelays' | 'streamRetentionMs' | 'tableThroughput'> {
   seed?: string;
   /** @default a clock of its own */
   clock?: ManualClock;
@@ -123,6 +123,7 @@ export class InProcessStack {
       log: (line) => stack?.logs.push(line),
       ...(options.taskDelays ? { taskDelays: options.taskDelays } : {}),
       ...(options.streamRetentionMs ? { streamRetentionMs: options.streamRetentionMs } : {}),
+      ...(options.tableThroughput ? { tableThroughput: options.tableThroughput } : {}),
     });
     stack = new InProcessStack(aws, clock, fleet, options);
     await aws.deploy(assembly);

@@ -12,6 +12,7 @@ import { query, scan } from './read.ts';
 import { checkShape } from './shape.ts';
 import { type StreamRecord, streamRetentionMs } from './stream.ts';
 import { Tables } from './tables.ts';
+import { accessOf, Throughput, type ThroughputLimits, tablesOf } from './throughput.ts';
 import { Transactions } from './transaction.ts';
 
 export type { StreamRecord } from './stream.ts';
@@ -21,6 +22,8 @@ export interface DynamoDbOptions {
   timeToLiveDelayMs?: number;
   /** How long the records of streams are kept. @default 24 hours */
   streamRetentionMs?: number | undefined;
+  /** What tables take in a second. @default as much as comes */
+  throughput?: ThroughputLimits | undefined;
 }
 
 /** Capacity units that one call consumed on one table and its indexes. */
@@ -44,6 +47,7 @@ export class DynamoDbService implements JsonService {
   private readonly listeners = new Set<Listener>();
   private readonly tables: Tables;
   private readonly operations: Record<string, Operation>;
+  private readonly throughput: Throughput | undefined;
 
   constructor(environment: Environment, options: DynamoDbOptions = {}) {
     this.tables = new Tables(environment, {
@@ -53,6 +57,7 @@ export class DynamoDbService implements JsonService {
         for (const listener of this.listeners) listener(tableName, record);
       },
     });
+    this.throughput = options.throughput && new Throughput(environment.clock, options.throughput);
     this.operations = operationsOf(this.tables, new Transactions(environment, this.tables), (consumption) =>
       this.meter(consumption),
     );
@@ -63,6 +68,7 @@ export class DynamoDbService implements JsonService {
     const shape = parameters[operation];
     if (!perform || !shape) throw notEmulated('DynamoDB', `operation ${operation}`);
     checkShape(operation, shape, input);
+    if (this.throughput) for (const table of tablesOf(input)) this.throughput.check(table, accessOf(operation));
     return perform(input as never);
   }
 
@@ -91,8 +97,11 @@ export class DynamoDbService implements JsonService {
   }
 
   private meter(consumption: Consumption): void {
-    if (!this.onConsumed) return;
-    for (const [tableName, units] of consumption.totals()) this.onConsumed(tableName, units);
+    if (!this.onConsumed && !this.throughput) return;
+    for (const [tableName, units] of consumption.totals()) {
+      this.throughput?.consume(tableName, units);
+      this.onConsumed?.(tableName, units);
+    }
   }
 }
 

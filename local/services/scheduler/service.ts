@@ -13,6 +13,9 @@ interface StoredGroup {
   tags: unknown;
 }
 
+/** A thousand a second (https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html). */
+const betweenInvocationsMs = 1;
+
 interface Route {
   operation: string;
   name: string;
@@ -27,6 +30,7 @@ export class SchedulerService implements WireService {
   private readonly groups: StoredMap<StoredGroup>;
   private readonly schedules: StoredMap<StoredSchedule>;
   private readonly timers = new Map<string, Timer>();
+  private nextTurnMs = 0;
 
   constructor(environment: Environment) {
     this.environment = environment;
@@ -216,10 +220,19 @@ export class SchedulerService implements WireService {
   private fire(key: string, scheduledMs: number): void {
     const schedule = this.schedules.get(key);
     if (!schedule || schedule.nextMs !== scheduledMs) return;
-    this.invoke(schedule, scheduledMs);
+    this.invokeInTurn(schedule, scheduledMs);
     schedule.nextMs = nextOccurrence(schedule, scheduledMs);
     this.save(schedule);
     if (schedule.nextMs === undefined) this.complete(schedule);
+  }
+
+  /** What AWS can't begin in its second comes later. */
+  private invokeInTurn(schedule: StoredSchedule, scheduledMs: number): void {
+    const { clock } = this.environment;
+    const atMs = Math.max(clock.now(), this.nextTurnMs);
+    this.nextTurnMs = atMs + betweenInvocationsMs;
+    if (atMs === clock.now()) this.invoke(schedule, scheduledMs);
+    else clock.at(atMs, () => this.invoke(schedule, scheduledMs));
   }
 
   private complete(schedule: StoredSchedule): void {

@@ -1,13 +1,13 @@
 import { CreateTableCommand, type CreateTableCommandInput, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { ManualClock } from '../../../local/clock.ts';
-import { DynamoDbService } from '../../../local/services/dynamodb/service.ts';
+import { type DynamoDbOptions, DynamoDbService } from '../../../local/services/dynamodb/service.ts';
 import type { Store } from '../../../local/store.ts';
 import { client, makeEnvironment, makeWire } from '../../support/embedded.ts';
 
 /** A DynamoDB of its own, with the real client for it. */
-export function makeDynamoDb(options: { store?: Store; clock?: ManualClock } = {}) {
+export function makeDynamoDb(options: { store?: Store; clock?: ManualClock } & DynamoDbOptions = {}) {
   const environment = makeEnvironment(options);
-  const service = new DynamoDbService(environment);
+  const service = new DynamoDbService(environment, options);
   const db = client(DynamoDBClient, makeWire(environment, service));
   return { db, service, environment, clock: environment.clock };
 }

@@ -3,11 +3,8 @@ import type { ActorUsage, Requests, Usage } from '../../../bench/usage.ts';
 import type { ObservedCall } from '../../../local/wire.ts';
 import type { World } from '../world.ts';
 
-/**
- * Functions take their time on AWS, and none here: so many milliseconds for themselves, and for each AWS call that they
- * make one after the other.
- */
-export const modelledMs = { itself: 3, call: 5 };
+/** What an invocation takes besides its AWS calls, which take their time by the clock of the simulation. */
+export const ownMs = 3;
 
 /** Long polls of the shims: the price of listening, not of a task. */
 export const listening = 'listening';
@@ -17,9 +14,8 @@ export const upkeep = 'upkeep';
 interface Counted {
   invocations: number;
   memoryMiB: number;
-  /** Slept, by the clock of the simulation. */
-  sleptMs: number;
-  calls: number;
+  /** By the clock of the simulation. */
+  durationMs: number;
   requests: Map<string, Requests>;
 }
 
@@ -50,7 +46,7 @@ export class Census {
       const actor = this.actor(name === 'sweep' ? upkeep : name);
       actor.invocations += 1;
       actor.memoryMiB = memoryMiB;
-      actor.sleptMs += durationMs;
+      actor.durationMs += durationMs;
     });
   }
 
@@ -76,7 +72,7 @@ export class Census {
     }
   }
 
-  /** What was asked for, by whom; durations are modelled. */
+  /** What was asked for, by whom; of durations only the mean. */
   usage(): Usage {
     return Object.fromEntries([...this.actors].map(([name, counted]) => [name, usageOf(counted)]));
   }
@@ -94,7 +90,6 @@ export class Census {
     requests.readUnits += units.readUnits;
     requests.writeUnits += units.writeUnits;
     counted.requests.set(kind, requests);
-    counted.calls += 1;
   }
 
   private takeUnits({ service }: ObservedCall) {
@@ -116,7 +111,7 @@ export class Census {
   private actor(name: string): Counted {
     let found = this.actors.get(name);
     if (!found) {
-      found = { invocations: 0, memoryMiB: 0, sleptMs: 0, calls: 0, requests: new Map() };
+      found = { invocations: 0, memoryMiB: 0, durationMs: 0, requests: new Map() };
       this.actors.set(name, found);
     }
     return found;
@@ -132,8 +127,8 @@ function isThrottle(code: string | undefined): boolean {
   return code === 'ThrottlingException' || code === 'Throttling' || code === 'TooManyRequestsException';
 }
 
-function usageOf({ invocations, memoryMiB, sleptMs, calls, requests }: Counted): ActorUsage {
-  const meanMs = invocations === 0 ? 0 : modelledMs.itself + (calls * modelledMs.call + sleptMs) / invocations;
+function usageOf({ invocations, memoryMiB, durationMs, requests }: Counted): ActorUsage {
+  const meanMs = invocations === 0 ? 0 : ownMs + durationMs / invocations;
   return { invocations, memoryMiB, medianMs: meanMs, meanMs, requests: Object.fromEntries(requests) };
 }
 

@@ -1,8 +1,8 @@
 import type { Usage } from '../../../bench/usage.ts';
-import type { AcceptedTask, Scene } from '../actions.ts';
+import { newTableLimits } from '../../../local/services/dynamodb/throughput.ts';
+import type { AcceptedTask, Scene } from '../actions/action.ts';
 import { ApiClient } from '../api-client.ts';
 import { Checker } from '../checker.ts';
-import { checkEvents, untold } from '../event-check.ts';
 import { Ledger } from '../ledger.ts';
 import { perform, type Work } from '../programs.ts';
 import { isFinal } from '../transitions.ts';
@@ -10,6 +10,7 @@ import { Violation } from '../violation.ts';
 import { World } from '../world.ts';
 import { Census } from './census.ts';
 import { Compute } from './compute.ts';
+import { incompleteLogs } from './logs.ts';
 import { type Peak, Peaks } from './peaks.ts';
 import { type BigPlan, idleTimeoutSeconds } from './plan.ts';
 import { type Spread, type WaitKind, Waits } from './waits.ts';
@@ -43,11 +44,16 @@ export interface Day {
 const secondMs = 1000;
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
+/** A look at everything there is; stopped ECS tasks are known for an hour. */
 const lookEveryMs = 30 * minuteMs;
 /** An agent is created, and terminated, after so long after the one before. */
 const betweenAgentsMs = 50;
 /** After its last task the fleet comes to rest within this time. */
 const settleMs = 4 * hourMs;
+/** Between two tries of a shim. */
+const longestPauseMs = 20_000;
+/** An AWS call of a function or a shim takes so long. */
+const callMs = 5;
 /** Streams are read at once; kept for a day they would fill the memory. */
 const streamRetentionMs = 10 * minuteMs;
 
@@ -56,10 +62,10 @@ export async function liveThrough(plan: BigPlan, assembly: string, tell: (line: 
   const startedMs = realNow();
   const cpu = process.cpuUsage();
   const world = await World.start(
-    { seed: plan.seed, agents: plan.agents, hours: plan.hours, faults: [], everySeconds: 0 },
+    { seed: plan.seed, agents: plan.agents, hours: plan.hours, faults: ['rates'], everySeconds: 0 },
     assembly,
     false,
-    { streamRetentionMs },
+    { streamRetentionMs, tableThroughput: newTableLimits },
   );
   const day = new DayOfFleet(world, plan, tell);
   try {
@@ -101,11 +107,14 @@ class DayOfFleet {
     const { fleet } = world.stack;
     fleet.forgetsDead = true;
     fleet.program = (task, shim) => perform(world, task, shim);
+    const random = world.random.fork('pauses');
+    fleet.pause = (tries) => world.sleep(random.between(0, Math.min(longestPauseMs, 500 * 2 ** tries)));
     this.ledger = new Ledger(world);
     this.scene = {
       world,
       customers: [],
       templates: [],
+      workflows: [],
       accepted: new Map<string, AcceptedTask>(),
       agentIds: new Set(),
       nextNumber: () => 0,
@@ -126,17 +135,23 @@ class DayOfFleet {
     const nightly = nightlyMs(plan, this.startMs);
     this.waits = new Waits(world, this.ledger, (timeMs) => timeMs >= nightly && timeMs < nightly + 10 * minuteMs);
     this.peaks = new Peaks(world);
+    const endLatency = world.stack.aws.faults.add(({ principal }) =>
+      principal?.includes(':assumed-role/') ? { kind: 'delay', delayMs: callMs } : undefined,
+    );
     this.census.open();
     for (const [index, agentId] of this.agentIds.entries()) this.expect(index, agentId);
     await this.runUntil(this.startMs + plan.hours * hourMs);
     await this.settle();
     this.census.close();
+    this.peaks.close();
+    // Who looks on from now on does not move the clock.
+    endLatency();
     this.compute.look();
     this.tell('the day is over');
     this.checkAll();
-    await this.until('events that are not in the log', () => untold(world, this.ledger));
-    await checkEvents(world, this.ledger);
-    this.tell('the log is complete');
+    await this.until('logs that are not complete', () => incompleteLogs(world, this.ledger));
+    if (world.violation) throw world.violation;
+    this.tell('the logs are complete');
     await this.dismiss();
   }
 
@@ -341,7 +356,7 @@ class DayOfFleet {
 }
 
 const noSpread: Spread = { tasks: 0, p50: 0, p90: 0, p99: 0, max: 0 };
-const noWaits = { warm: noSpread, cold: noSpread, nightly: noSpread };
+const noWaits = { warm: noSpread, busy: noSpread, cold: noSpread, nightly: noSpread };
 
 const nameOf = (index: number) => `nightly-${index}`;
 

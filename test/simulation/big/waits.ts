@@ -3,7 +3,7 @@ import { livePrefix } from '../../../lib/aws/keys.ts';
 import type { Ledger } from '../ledger.ts';
 import type { World } from '../world.ts';
 
-export type WaitKind = 'warm' | 'cold' | 'nightly';
+export type WaitKind = 'warm' | 'busy' | 'cold' | 'nightly';
 
 /** Seconds from the acceptance of a task to its first start. */
 export interface Spread {
@@ -14,20 +14,33 @@ export interface Spread {
   max: number;
 }
 
-/** Measures how long tasks wait: those that find a runtime, those that wake their agent, and those of the nightly moment. */
+/**
+ * Measures how long tasks wait: those that find a runtime without work or at work, those that wake their agent, and those
+ * of the nightly moment.
+ */
 export class Waits {
-  private readonly seconds: Record<WaitKind, number[]> = { warm: [], cold: [], nightly: [] };
+  private readonly seconds: Record<WaitKind, number[]> = { warm: [], busy: [], cold: [], nightly: [] };
+  /** Live rows of each agent. */
+  private readonly unfinished = new Map<string, number>();
   private readonly waiting = new Map<string, { sinceMs: number; kind: WaitKind }>();
 
   /** @param isNightly whether a task of this time is of the nightly moment */
   constructor(world: World, ledger: Ledger, isNightly: (timeMs: number) => boolean) {
     world.stack.aws.dynamodb.onStreamRecord((_table, { dynamodb: { Keys, NewImage, OldImage } }) => {
-      if (!Keys.sk?.S?.startsWith(livePrefix) || !NewImage) return;
+      if (!Keys.sk?.S?.startsWith(livePrefix)) return;
+      if (!NewImage) {
+        const agentId = OldImage?.agentId?.S ?? '';
+        this.unfinished.set(agentId, (this.unfinished.get(agentId) ?? 0) - 1);
+        return;
+      }
       const id = NewImage.id?.S ?? '';
       const nowMs = world.now();
       if (!OldImage) {
-        const isAwake = ledger.agents.get(NewImage.agentId?.S ?? '')?.status === 'running';
-        this.waiting.set(id, { sinceMs: nowMs, kind: isNightly(nowMs) ? 'nightly' : isAwake ? 'warm' : 'cold' });
+        const agentId = NewImage.agentId?.S ?? '';
+        const isAwake = ledger.agents.get(agentId)?.status === 'running';
+        const awake = (this.unfinished.get(agentId) ?? 0) > 0 ? 'busy' : 'warm';
+        this.waiting.set(id, { sinceMs: nowMs, kind: isNightly(nowMs) ? 'nightly' : isAwake ? awake : 'cold' });
+        this.unfinished.set(agentId, (this.unfinished.get(agentId) ?? 0) + 1);
       }
       const waited = NewImage.status?.S === 'running' ? this.waiting.get(id) : undefined;
       if (!waited) return;
@@ -37,8 +50,8 @@ export class Waits {
   }
 
   spreads(): Record<WaitKind, Spread> {
-    const { warm, cold, nightly } = this.seconds;
-    return { warm: spreadOf(warm), cold: spreadOf(cold), nightly: spreadOf(nightly) };
+    const { warm, busy, cold, nightly } = this.seconds;
+    return { warm: spreadOf(warm), busy: spreadOf(busy), cold: spreadOf(cold), nightly: spreadOf(nightly) };
   }
 }
 

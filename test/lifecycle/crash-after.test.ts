@@ -1,3 +1,3 @@
 import { testEveryCall } from './crash.ts';
 
-testEveryCall('after');
+testEveryCall('after', 30);

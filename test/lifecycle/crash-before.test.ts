@@ -1,3 +1,3 @@
 import { testEveryCall } from './crash.ts';
 
-testEveryCall('before');
+testEveryCall('before', 50);

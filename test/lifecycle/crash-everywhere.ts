@@ -13,23 +13,36 @@ const nameOf = ({ function: name, request }: FunctionCall) =>
 /** A read has no effect: dying after it is dying before what follows. */
 const isRead = ({ name }: CallSite) => /Get|Query/.test(name);
 
+/** Performs what a test itself asks: nothing dies at it, and its calls do not count. */
+export type Aside = <T>(look: () => Promise<T>) => Promise<T>;
+
 /**
  * Performs a run again and again on one stack, with the process of a function dying at one of its AWS calls: before it,
  * or after it took effect. The run itself finds out whether all ended well.
  *
  * @param isMeant picks the calls; the others do here what they do everywhere
  * @param least how often a function has to have died
+ * @returns the functions that have died
  */
 export async function crashEverywhere(
   stack: TestStack,
   fate: 'before' | 'after',
   isMeant: (call: FunctionCall) => boolean,
   least: number,
-  run: () => Promise<void>,
-): Promise<void> {
+  run: (aside: Aside) => Promise<void>,
+): Promise<Set<string>> {
+  let asides = 0;
+  const aside: Aside = async (look) => {
+    asides += 1;
+    try {
+      return await look();
+    } finally {
+      asides -= 1;
+    }
+  };
   const crashed = async (crash: TestStack['crash']) => {
-    stack.crash = crash;
-    await run();
+    stack.crash = crash && ((call) => (asides > 0 ? undefined : crash(call)));
+    await run(aside);
     stack.crash = undefined;
   };
   // What a function reads once and remembers is read now.
@@ -45,6 +58,7 @@ export async function crashEverywhere(
   });
   const failures: string[] = [];
   let deaths = 0;
+  const dead = new Set<string>();
   for (const site of sites.filter((one) => fate === 'before' || !isRead(one))) {
     let seen = 0;
     let died = false;
@@ -52,15 +66,17 @@ export async function crashEverywhere(
       if (died || nameOf(call) !== site.name || ++seen !== site.occurrence) return undefined;
       died = true;
       deaths += 1;
+      dead.add(call.function);
       return fate;
     };
     await crashed(crash).catch((error) => {
-      const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      const reason = error instanceof Error ? error.message.split('\n').slice(0, 12).join(' ') : String(error);
       failures.push(`${fate} ${site.name} #${site.occurrence}: ${reason}`);
     });
   }
   expect(failures).toEqual([]);
   expect(deaths).toBeGreaterThan(least);
+  return dead;
 }
 
 /** Lets time pass until `isDone`, a while at a time: the longest wait is for a task that ECS never showed (15 minutes). */

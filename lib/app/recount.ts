@@ -29,4 +29,7 @@ export async function countRuntime(deps: Deps, { tenant, id, agentId, pool }: Ru
   if (deps.config.maxRuntimes === undefined || (await deps.rooms.has(tenant, id))) return;
   const slot = { runtimeId: id, ...(agentId === undefined ? { pool } : { agentId }) };
   await deps.rooms.enter(tenant, slot, undefined);
+  // It may have ended since it was seen, and given back the place that it did not have.
+  const now = await deps.runtimes.get(tenant, id);
+  if (!now || now.status === 'ended' || now.observed?.executionStopped) await deps.rooms.leave(tenant, id);
 }

@@ -1,3 +1,4 @@
+import { timeOf } from '../../../lib/domain/id.ts';
 import type { World } from '../world.ts';
 import { type Book, Bounds, type Write } from './book.ts';
 
@@ -32,7 +33,10 @@ export class RoomBook implements Book {
     if (!isNew || !isThere) return;
     const limit = this.world.limitOf('ROUSE_MAX_RUNTIMES', settlingMs);
     this.world.tell(`${id} has place ${this.slots.size} of ${limit}`);
-    if (this.slots.size > limit)
+    // What ran before there was a limit is counted beyond it too.
+    const sinceMs = this.world.limitSince('ROUSE_MAX_RUNTIMES');
+    const isOlder = sinceMs !== undefined && timeOf(id) <= sinceMs + settlingMs;
+    if (this.slots.size > limit && !isOlder)
       this.world.fail(`${id} got a place, and so ${this.slots.size} of ${limit} runtimes have one.`, id);
   }
 

@@ -7,11 +7,13 @@ interface CallSite {
   occurrence: number;
 }
 
-const nameOf = ({ function: name, request }: FunctionCall) =>
-  `${name} ${request.headers['x-amz-target']?.split('.')[1] ?? request.method}`;
+function nameOf({ function: name, request }: FunctionCall): string {
+  const operation = request.headers['x-amz-target']?.split('.').at(-1);
+  return `${name} ${operation ?? `${request.method} ${request.path.split('/')[1]}`}`;
+}
 
 /** A read has no effect: dying after it is dying before what follows. */
-const isRead = ({ name }: CallSite) => /Get|Query/.test(name);
+const isRead = ({ name }: CallSite) => /Get|Query|GET/.test(name);
 
 /** Performs what a test itself asks: nothing dies at it, and its calls do not count. */
 export type Aside = <T>(look: () => Promise<T>) => Promise<T>;

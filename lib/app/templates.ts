@@ -32,7 +32,8 @@ async function put(
 ): Promise<{ template: TemplateVersion; created: boolean }> {
   if (current && isDeepStrictEqual(current.spec, spec)) return { template: current, created: false };
   const registered = await register(deps, tenant, name, spec, current);
-  const version = 1 + (current?.version ?? (await deps.templates.lastVersion(tenant, name)));
+  // Not the current one: whoever put the last may have died before it became current, and would be in the way for ever.
+  const version = 1 + (await deps.templates.lastVersion(tenant, name));
   const template: TemplateVersion = { name, version, spec, ...registered, createdMs: deps.now() };
   try {
     await deps.templates.put(tenant, template);

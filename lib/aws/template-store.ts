@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { DeleteCommand } from '@aws-sdk/lib-dynamodb';
 import type { Page, Templates, TemplateVersion } from '../app/ports.ts';
 import { listEntry, templateKey, templateUserKey, templateUserPrefix, templateVersionKey } from './keys.ts';
@@ -42,7 +43,9 @@ export class TemplateStore implements Templates {
     const what = `Version ${version.version} of template ${name}`;
     if (!written) {
       const known = toVersion(await this.table.get(templateVersionKey(tenant, name, version.version), true));
-      orConflict(known?.taskDefinitionArn === version.taskDefinitionArn, what);
+      const { taskDefinitionArn, spec } = version;
+      // Its own answer may have got lost; somebody else's may share the task definition.
+      orConflict(known?.taskDefinitionArn === taskDefinitionArn && isDeepStrictEqual(known.spec, spec), what);
     }
     const head: Item = { ...templateKey(tenant, name), ...version, ...listEntry(tenant, 'templates', name) };
     const replaced = await this.table.put(head, {

@@ -2,6 +2,7 @@ import type { Scene } from './actions/action.ts';
 import type { Answer } from './api-client.ts';
 import type { Checker } from './checker.ts';
 import { checkEvents, untold } from './event-check.ts';
+import { checkIdleness } from './idleness.ts';
 import type { Ledger } from './ledger.ts';
 import { Remains } from './remains.ts';
 import type { World } from './world.ts';
@@ -94,13 +95,15 @@ export class Settlement {
     for (const id of this.ledger.agents.keys()) this.ask(['DELETE', `/v1/agents/${id}`]);
     for (const id of this.ledger.schedules.heads.keys()) this.ask(['DELETE', `/v1/schedules/${id}`]);
     for (const name of this.scene.workflows) this.ask(['DELETE', `/v1/workflows/${name}`]);
-    await world.runUntil(world.now() + 10 * minuteMs);
-    for (const name of this.scene.templates) this.ask(['DELETE', `/v1/templates/${name}`]);
     await world.runUntil(world.now() + minuteMs);
     await this.untilNone('leftovers', () => checker.leftovers());
+    for (const name of this.scene.templates) this.ask(['DELETE', `/v1/templates/${name}`]);
+    await world.runUntil(world.now() + minuteMs);
     await this.untilNone('alarms', () => this.remains.alarms());
     await this.untilNone('objects', () => this.remains.objects());
     await this.untilNone('parameters', () => this.remains.parameters());
+    await checkIdleness(world);
+    await this.untilNone('leftovers', () => checker.leftovers());
     checker.look();
     if (world.violation) throw world.violation;
   }

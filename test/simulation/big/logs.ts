@@ -1,4 +1,5 @@
 import type { Event } from '../../../lib/http/schemas/event.ts';
+import type { ApiClient } from '../api-client.ts';
 import type { Ledger } from '../ledger.ts';
 import type { World } from '../world.ts';
 
@@ -7,12 +8,12 @@ import type { World } from '../world.ts';
  * its subject carried, once and without gaps.
  * @returns a line for each log that lacks something still
  */
-export async function incompleteLogs(world: World, ledger: Ledger): Promise<string[]> {
+export async function incompleteLogs(world: World, ledger: Ledger, api: ApiClient): Promise<string[]> {
   const lacking: string[] = [];
   for (const [subject, expected] of ledger.expected) {
     const query = queryOf(subject);
     if (query === undefined) continue;
-    const events = await eventsOf(world, query);
+    const events = await eventsOf(api, query);
     const told = new Set(events.map(({ id }) => id));
     const gap = events.findIndex(({ seq }, index) => seq !== index + 1);
     if (gap >= 0) world.fail(`Event ${gap + 1} of ${subject} has the number ${events[gap]!.seq}.`, subject);
@@ -30,14 +31,15 @@ function queryOf(subject: string): string | undefined {
   return subject.startsWith('schedule/') ? `schedule=${subject.slice('schedule/'.length)}` : undefined;
 }
 
-async function eventsOf(world: World, query: string): Promise<Event[]> {
+async function eventsOf(api: ApiClient, query: string): Promise<Event[]> {
   const events: Event[] = [];
   for (let cursor = ''; ; ) {
     const path = `/v1/events?${query}&limit=200${cursor && `&after=${encodeURIComponent(cursor)}`}`;
-    const { status, body } = await world.stack.request('GET', path);
-    if (status !== 200) throw new Error(`${path} was answered with ${status}: ${JSON.stringify(body)}`);
-    events.push(...body.items);
-    if (body.items.length === 0) return events;
-    cursor = body.nextCursor;
+    const answer = await api.get(path);
+    if (answer?.status !== 200)
+      throw new Error(`${path} was answered with ${answer?.status}: ${JSON.stringify(answer?.body)}`);
+    events.push(...answer.body.items);
+    if (answer.body.items.length === 0) return events;
+    cursor = answer.body.nextCursor;
   }
 }

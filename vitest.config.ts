@@ -25,6 +25,8 @@ export default defineConfig({
     ],
     reporters: ['default', 'test/support/backend-report.ts'],
     testTimeout: 30_000,
+    // What a process does is looked for until it is there, not for a second.
+    expect: { poll: { timeout: 20_000 } },
     // Loading the SDK, the CDK and our own modules anew for each file took as long as half of the tests: no test may
     // depend on what another file has left in a module.
     isolate: false,

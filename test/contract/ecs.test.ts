@@ -19,8 +19,8 @@ import { contract, type World } from './claim.ts';
 
 const networkConfiguration = { awsvpcConfiguration: { subnets: ['subnet-1'], assignPublicIp: 'ENABLED' as const } };
 
-/** A cluster, and a task definition of Fargate. */
-async function fleet(world: World) {
+/** A cluster, and a task definition of Fargate if it is to be used: ECS registers one a second, after a burst of twenty. */
+async function fleet(world: World, { isUsed = true } = {}) {
   const ecs = world.client(ECSClient);
   const cluster = world.unique('contract');
   const family = world.unique('family');
@@ -39,7 +39,7 @@ async function fleet(world: World) {
     );
     return taskDefinition!;
   };
-  await register();
+  if (isUsed) await register();
   const run = async (more: Partial<RunTaskCommandInput> = {}) => {
     const input = { cluster, taskDefinition: family, networkConfiguration, ...more };
     const answer = await ecs.send(new RunTaskCommand(input));
@@ -56,7 +56,7 @@ async function fleet(world: World) {
 
 contract('ECS', (claim) => {
   claim('DescribeClusters', 'tells what is there and what is not', async (world) => {
-    const { ecs, cluster } = await fleet(world);
+    const { ecs, cluster } = await fleet(world, { isUsed: false });
     const answer = await ecs.send(new DescribeClustersCommand({ clusters: [cluster, 'none'] }));
     expect(answer.clusters).toMatchObject([{ clusterName: cluster, status: 'ACTIVE' }]);
     expect(answer.failures).toMatchObject([{ reason: 'MISSING' }]);
@@ -83,7 +83,7 @@ contract('ECS', (claim) => {
   });
 
   claim('DescribeTaskDefinition', 'of a family that is not there is ClientException', async (world) => {
-    const { ecs } = await fleet(world);
+    const { ecs } = await fleet(world, { isUsed: false });
     const call = ecs.send(new DescribeTaskDefinitionCommand({ taskDefinition: world.unique('none') }));
     await expect(call).rejects.toMatchObject({ name: 'ClientException' });
   });
@@ -133,7 +133,7 @@ contract('ECS', (claim) => {
   });
 
   claim('RunTask', 'of a task definition that is not there is refused', async (world) => {
-    const { run } = await fleet(world);
+    const { run } = await fleet(world, { isUsed: false });
     await expect(run({ taskDefinition: world.unique('none') })).rejects.toMatchObject({ name: 'ClientException' });
   });
 
@@ -179,13 +179,13 @@ contract('ECS', (claim) => {
   });
 
   claim('StopTask', 'of a task that is not there is refused', async (world) => {
-    const { ecs, cluster } = await fleet(world);
+    const { ecs, cluster } = await fleet(world, { isUsed: false });
     const call = ecs.send(new StopTaskCommand({ cluster, task: '0'.repeat(32) }));
     await expect(call).rejects.toMatchObject({ name: 'InvalidParameterException' });
   });
 
   claim('DescribeTasks', 'a task that is not there is a failure, not an error', async (world) => {
-    const { ecs, cluster } = await fleet(world);
+    const { ecs, cluster } = await fleet(world, { isUsed: false });
     const answer = await ecs.send(new DescribeTasksCommand({ cluster, tasks: ['0'.repeat(32)] }));
     expect(answer.tasks).toEqual([]);
     expect(answer.failures).toMatchObject([{ reason: 'MISSING' }]);

@@ -58,7 +58,7 @@ test('nothing is left of a terminated agent, whichever AWS call a function dies 
   await client.putTemplate('echo', { idleTimeoutSeconds: 600 });
   let isEnding = false;
   const isMeant = (call: FunctionCall) => isEnding && ['api', 'dispatch', 'runtime'].includes(call.function);
-  await crashEverywhere(stack, 'after', isMeant, 10, async () => {
+  await crashEverywhere(stack, 'after', isMeant, 7, async () => {
     isEnding = false;
     const agentId = await runningAgent();
     await stack.fleet.newest.saveWorkspace(['a', 'b']);

@@ -7,6 +7,8 @@ export class FenceLost extends Error {}
 export class Refused extends Error {}
 
 const mostTries = 50;
+/** Without a pause time stands still, and what each try takes of AWS's rates does not come back. */
+const mostTriesAtOnce = 20;
 /** Larger outputs go to S3; see the enrolment. */
 const maxInlineBytes = 65_536;
 
@@ -54,7 +56,8 @@ export class ShimApi {
       if (status === 401 || result.code === 'runtime_replaced') throw new Displaced(JSON.stringify(result));
       if (status < 500 && status !== 429)
         throw new Refused(`The runtime API refused ${route} with ${status}: ${JSON.stringify(result)}`);
-      if (tries > mostTries) throw new Error(`The runtime API does not answer ${route}: ${JSON.stringify(result)}`);
+      if (tries > (this.network.pause ? mostTries : mostTriesAtOnce))
+        throw new Error(`The runtime API does not answer ${route}: ${JSON.stringify(result)}`);
     }
   }
 

@@ -101,7 +101,9 @@ export class SimulatedShim implements RunningContainer {
     this.agentId = this.environment.ROUSE_AGENT_ID ?? '';
     this.api = new ShimApi(stack, {
       fate: async (route) => fleet.network?.(this, route),
-      pause: async (tries) => fleet.pause?.(tries),
+      get pause() {
+        return fleet.pause && (async (tries: number) => fleet.pause?.(tries));
+      },
       isUp: () => this.alive,
     });
     this.identity = new SimulatedEnrolment(stack, this.api, task, this.environment);

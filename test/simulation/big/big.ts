@@ -3,6 +3,8 @@ import type { Day } from './day.ts';
 import { type BigPlan, smallPlanOf } from './plan.ts';
 
 const oldSpaceMiB = 12_000;
+/** What lives for the time of a call dies young, if there is room for many calls at once. */
+const youngSpaceMiB = 256;
 
 /** Lets the small fleet and then the big one live through the same day, each in a thread of its own. */
 export async function compareFleets(
@@ -18,7 +20,7 @@ export async function compareFleets(
 function inThread(plan: BigPlan, assembly: string, tell: (line: string) => void): Promise<Day> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: { assembly, plan },
-    resourceLimits: { maxOldGenerationSizeMb: oldSpaceMiB },
+    resourceLimits: { maxOldGenerationSizeMb: oldSpaceMiB, maxYoungGenerationSizeMb: youngSpaceMiB },
   });
   return new Promise<Day>((resolve, reject) => {
     worker.on('message', (message: { line?: string; day?: Day }) => {

@@ -92,6 +92,8 @@ export class ScheduleBook implements Book {
     const ran = new Set(before?.running.map(({ scheduledMs }) => scheduledMs));
     const seen = new Set<number>();
     const started = mapOf(this.started, after.id);
+    // What could not start was never there: a backfill starts it.
+    for (const { fire } of after.unsettled) if (fire.outcome === 'failed') started.delete(fire.scheduledMs);
     for (const fire of after.running) {
       const { scheduledMs } = fire;
       const id = startedBy(fire) ?? '';

@@ -68,7 +68,7 @@ function upkeepOf({ small, big }: Fleets): string {
 
 const waitNames: Record<WaitKind, string> = {
   warm: 'its runtime waits for work',
-  busy: 'its runtime does another task',
+  busy: 'its agent has another task to do',
   cold: 'its agent is woken',
   nightly: 'the nightly moment: all agents are woken at once',
 };

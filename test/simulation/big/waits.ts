@@ -15,8 +15,8 @@ export interface Spread {
 }
 
 /**
- * Measures how long tasks wait: those that find a runtime without work or at work, those that wake their agent, and those
- * of the nightly moment.
+ * Measures how long tasks wait: those that find a runtime without work, those behind another task of their agent, those
+ * that wake it, and those of the nightly moment.
  */
 export class Waits {
   private readonly seconds: Record<WaitKind, number[]> = { warm: [], busy: [], cold: [], nightly: [] };
@@ -37,9 +37,9 @@ export class Waits {
       const nowMs = world.now();
       if (!OldImage) {
         const agentId = NewImage.agentId?.S ?? '';
-        const isAwake = ledger.agents.get(agentId)?.status === 'running';
-        const awake = (this.unfinished.get(agentId) ?? 0) > 0 ? 'busy' : 'warm';
-        this.waiting.set(id, { sinceMs: nowMs, kind: isNightly(nowMs) ? 'nightly' : isAwake ? awake : 'cold' });
+        const isBusy = (this.unfinished.get(agentId) ?? 0) > 0;
+        const free = ledger.agents.get(agentId)?.status === 'running' ? 'warm' : 'cold';
+        this.waiting.set(id, { sinceMs: nowMs, kind: isNightly(nowMs) ? 'nightly' : isBusy ? 'busy' : free });
         this.unfinished.set(agentId, (this.unfinished.get(agentId) ?? 0) + 1);
       }
       const waited = NewImage.status?.S === 'running' ? this.waiting.get(id) : undefined;

@@ -15,10 +15,10 @@ const dayHours = 24;
 const curve = [18, 20, 18, 14, 17, 20, 19, 17, 13, 9, 6, 5, 4, 3, 2, 1, 0, 0, 0, 1, 2, 4, 8, 14];
 /** When in the day all agents get a task at once: at two in the morning. */
 const nightlyHour = 17;
-/** Of ten tasks so many come in pairs. */
-const pairedOfTen = 4;
-/** Between the two tasks of a pair: less than the idle time, so that the second one finds a runtime. */
-const pairGapSeconds = { min: 5, max: 40 };
+/** A customer gives an agent something to do, and something more when that is done: a visit has so many tasks. */
+const tasksOfVisit = 3;
+/** Between two tasks of a visit: less than the idle time, so that the next one finds a runtime. */
+const gapSeconds = { min: 5, max: 40 };
 /** What comes in the last minutes would not end before the day does. */
 const lastMs = 10 * minuteMs;
 
@@ -30,13 +30,12 @@ export function nightlyMs({ hours }: BigPlan, startMs: number): number {
 /** What an agent gets besides its nightly task. The first one saves the workspace. */
 export function arrivalsOf(random: Random, plan: BigPlan, startMs: number): Arrival[] {
   const count = plan.tasks / plan.agents - 1;
-  const pairs = Math.round((count * pairedOfTen) / 20);
   const arrivals: Arrival[] = [];
-  for (let visit = 0; visit < count - pairs; visit++) {
-    const atMs = momentOf(random, plan, startMs);
-    const gapMs = Math.round(random.between(pairGapSeconds.min, pairGapSeconds.max) * 1000);
-    arrivals.push({ atMs, work: workOf(random, visit) });
-    if (visit < pairs) arrivals.push({ atMs: atMs + gapMs, work: workOf(random, count - 1 - visit) });
+  let atMs = startMs;
+  for (let number = 0; number < count; number++) {
+    if (number % tasksOfVisit === 0) atMs = momentOf(random, plan, startMs);
+    else atMs += Math.round(random.between(gapSeconds.min, gapSeconds.max) * 1000);
+    arrivals.push({ atMs, work: workOf(random, number) });
   }
   const [first] = arrivals;
   if (first) first.work.saves = true;

@@ -73,6 +73,7 @@ export function* wallTimes(cron: Cron, fromMs: number): Generator<number> {
   const firstMonth = Date.UTC(from.getUTCFullYear(), from.getUTCMonth());
   const firstMinute = Math.floor(fromMs / 60_000) * 60_000;
   for (const year of cron.years) {
+    if (year < from.getUTCFullYear()) continue;
     for (const month of cron.months) {
       if (Date.UTC(year, month - 1) < firstMonth) continue;
       for (const dayMs of daysOf(cron, year, month)) {

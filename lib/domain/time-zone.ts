@@ -18,6 +18,8 @@ export function checkTimeZone(name: string): void {
 
 /** What a clock in this zone shows at a moment, as milliseconds as if it were UTC. @throws UnknownTimeZone */
 export function wallTimeOf(momentMs: number, zone: string): number {
+  // What most schedules have, and a hundred times as fast.
+  if (zone === 'UTC') return momentMs;
   const shown: Record<string, number> = {};
   for (const { type, value } of clockOf(zone).formatToParts(momentMs)) shown[type] = Number(value);
   const { year = 0, month = 1, day, hour, minute, second } = shown;

@@ -108,9 +108,16 @@ describe('a module', () => {
   test('that hangs is killed at its time-out', async () => {
     cloud.config.cancelGraceSeconds = 0.1;
     cloud.submit('tsk_1', { timeoutSeconds: 4 });
-    startAgent('export function run() { console.log(process.pid); for (;;); }');
-    const { lines } = (await cloud.called('tasks/tsk_1/events')) as { lines: { line: string }[] };
+    // Hangs like an endless loop, without a core to itself.
+    startAgent(`
+      export function run() {
+        console.log(process.pid);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      }`);
     expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'timed_out' });
+    // Its line travels with the failure where that came first.
+    const lines = cloud.calls.flatMap(({ body }) => (body.lines ?? []) as { line: string }[]);
+    expect(lines).toEqual([expect.objectContaining({ line: expect.stringMatching(/^\d+$/) })]);
     expect(isAlive(Number(lines[0]?.line))).toBe(false);
   });
 });

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { localFile } from '../../local/start/local-file.ts';
 import { repository } from '../../local/start/repository.ts';
-import { ApiClient, type EventResource, type TaskResource } from './support/client.ts';
+import { type AgentResource, ApiClient, type EventResource, type TaskResource } from './support/client.ts';
 import { isAlive, linesOf, numbersIn } from './support/processes.ts';
 
-/** Servers start six times here, perhaps on a busy machine. */
+/** Servers start four times here, perhaps on a busy machine. */
 const limit = { timeout: 90_000 };
 /** Longest time from Ctrl-C until nothing is left. */
 const stopLimitMs = 5000;
@@ -17,13 +17,12 @@ const stopLimitMs = 5000;
 let root: string;
 let server: ChildProcess | undefined;
 
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
-});
-afterEach(async () => {
+const newRoot = () => mkdtempSync(join(tmpdir(), 'rouse-e2e-'));
+
+async function clear(): Promise<void> {
   if (server) await end('SIGINT');
   rmSync(root, { recursive: true, force: true, maxRetries: 3 });
-});
+}
 
 /** What `npm start` runs, on a data folder, with a `.rouse/local.json` of its own. */
 async function start(): Promise<ApiClient> {
@@ -63,14 +62,15 @@ async function end(signal: NodeJS.Signals): Promise<number> {
   return Date.now() - startMs;
 }
 
-const noted = (name: string) => join(root, name);
+/** What the programs of an agent note, outside the workspace. */
+const noted = (name: string, agent = 'agent') => join(root, `${agent}.${name}`);
 
-/** Notes each run outside the workspace; a task that is told to wait goes on when its file `go` is there. */
-const program = () => `
-  read word; echo $word >> ${noted('runs')}
-  echo $PPID > ${noted('shim')}; echo $$ >> ${noted('pids')}
-  sleep 300 & echo $! >> ${noted('pids')}
-  [ $word = waits ] && until [ -e ${noted('go')} ] || [ ! -d ${root} ]; do sleep 0.05; done
+/** Notes each run; a task that is told to wait goes on when its file `go` is there. */
+const program = (agent = 'agent') => `
+  read word; echo $word >> ${noted('runs', agent)}
+  echo $PPID > ${noted('shim', agent)}; echo $$ >> ${noted('pids', agent)}
+  sleep 300 & echo $! >> ${noted('pids', agent)}
+  [ $word = waits ] && until [ -e ${noted('go', agent)} ] || [ ! -d ${root} ]; do sleep 0.05; done
   kill $!; echo $word done`;
 
 async function endsOf(api: ApiClient, tasks: TaskResource[]): Promise<TaskResource[]> {
@@ -83,58 +83,89 @@ function starts(events: EventResource[], task: TaskResource): number {
   return events.filter(({ type, taskId }) => type === 'task.started' && taskId === task.id).length;
 }
 
-test('after a SIGKILL of the server, tasks that ran and tasks that waited finish once', limit, async () => {
-  const before = await start();
-  const agent = await before.shell(program());
-  const tasks: TaskResource[] = [];
-  for (const word of ['waits', 'second', 'third']) tasks.push(await before.submit(agent, word));
-  await before.until(
-    'the first run',
-    () => linesOf(noted('pids')),
-    (pids) => pids.length === 2,
-  );
-  const [shim] = numbersIn(noted('shim'));
-  await end('SIGKILL');
-  expect(isAlive(shim!)).toBe(true);
+describe('after a SIGKILL of the server', () => {
+  let api: ApiClient;
+  let working: AgentResource;
+  /** One that runs and two that wait. */
+  let tasks: TaskResource[];
+  let workingShim: number;
+  let orphaned: TaskResource;
+  let orphans: number[];
+  let launched: TaskResource;
 
-  const after = await start();
-  expect(after.apiUrl).toBe(before.apiUrl);
-  await after.until(
-    'the task that runs',
-    () => after.task(tasks[0]!),
-    ({ status }) => status === 'running',
-  );
-  writeFileSync(noted('go'), '');
-  const ends = await endsOf(after, tasks);
-  expect(ends.map(({ status, failures }) => [status, failures])).toEqual(tasks.map(() => ['succeeded', 0]));
+  // Servers take long to start: one dies in all these situations at once.
+  beforeAll(async () => {
+    root = newRoot();
+    const before = await start();
+    working = await before.shell(program('working'));
+    tasks = [];
+    for (const word of ['waits', 'second', 'third']) tasks.push(await before.submit(working, word));
+    orphaned = await before.submit(await before.shell(program('orphaned')), 'waits');
+    await before.until(
+      'the first runs',
+      () => ['working', 'orphaned'].map((of) => linesOf(noted('pids', of)).length),
+      (counts) => counts.every((count) => count === 2),
+    );
+    const launching = await before.shell('cat');
+    launched = await before.submit(launching, 'hello');
+    await before.until(
+      'the decision to launch',
+      () => before.agentNow(launching),
+      ({ status }) => status === 'starting',
+    );
+    await end('SIGKILL');
 
-  const events = await after.eventsWith(agent, 'task.succeeded', tasks);
-  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
-  expect(events.filter(({ type }) => type === 'task.succeeded')).toHaveLength(3);
-  const runs = linesOf(noted('runs'));
-  for (const [index, word] of ['waits', 'second', 'third'].entries())
-    expect(runs.filter((run) => run === word)).toHaveLength(starts(events, tasks[index]!));
-  // The shim that outlived the server went on with its task, or it is dead.
-  const current = numbersIn(noted('shim'))[0];
-  expect(current === shim || !isAlive(shim!)).toBe(true);
-  expect(numbersIn(noted('pids')).filter(isAlive)).toEqual([]);
-});
+    workingShim = numbersIn(noted('shim', 'working'))[0]!;
+    expect(isAlive(workingShim)).toBe(true);
+    orphans = numbersIn(noted('pids', 'orphaned'));
+    process.kill(numbersIn(noted('shim', 'orphaned'))[0]!, 'SIGKILL');
+    expect(orphans.filter(isAlive)).toHaveLength(2);
+    api = await start();
+    expect(api.apiUrl).toBe(before.apiUrl);
+  }, limit.timeout);
+  afterAll(clear);
 
-test('after a SIGKILL of the server in the middle of a launch, the launch goes on at once', limit, async () => {
-  const before = await start();
-  const agent = await before.shell('cat');
-  const task = await before.submit(agent, 'hello');
-  await before.until(
-    'the decision to launch',
-    () => before.agentNow(agent),
-    ({ status }) => status === 'starting',
-  );
-  await end('SIGKILL');
-  const after = await start();
-  expect(await after.finished(task)).toMatchObject({ status: 'succeeded', output: 'hello', failures: 0 });
+  test('a launch that it was in the middle of goes on at once', limit, async () => {
+    expect(await api.finished(launched)).toMatchObject({ status: 'succeeded', output: 'hello', failures: 0 });
+  });
+
+  test('tasks that ran and tasks that waited finish once', limit, async () => {
+    await api.until(
+      'the task that runs',
+      () => api.task(tasks[0]!),
+      ({ status }) => status === 'running',
+    );
+    writeFileSync(noted('go', 'working'), '');
+    const ends = await endsOf(api, tasks);
+    expect(ends.map(({ status, failures }) => [status, failures])).toEqual(tasks.map(() => ['succeeded', 0]));
+
+    const events = await api.eventsWith(working, 'task.succeeded', tasks);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    expect(events.filter(({ type }) => type === 'task.succeeded')).toHaveLength(3);
+    const runs = linesOf(noted('runs', 'working'));
+    for (const [index, word] of ['waits', 'second', 'third'].entries())
+      expect(runs.filter((run) => run === word)).toHaveLength(starts(events, tasks[index]!));
+    // The shim that outlived the server went on with its task, or it is dead.
+    const current = numbersIn(noted('shim', 'working'))[0];
+    expect(current === workingShim || !isAlive(workingShim)).toBe(true);
+    expect(numbersIn(noted('pids', 'working')).filter(isAlive)).toEqual([]);
+  });
+
+  test('a shim that died while it was away is replaced, and nothing of it is left', limit, async () => {
+    await api.until(
+      'the second run',
+      () => linesOf(noted('runs', 'orphaned')),
+      (runs) => runs.length === 2,
+    );
+    expect(orphans.filter(isAlive)).toEqual([]);
+    writeFileSync(noted('go', 'orphaned'), '');
+    expect(await api.finished(orphaned)).toMatchObject({ status: 'succeeded', attempt: 2, failures: 0 });
+  });
 });
 
 test('Ctrl-C ends the server, the shims, and all that they have started', limit, async () => {
+  root = newRoot();
+  onTestFinished(clear);
   const api = await start();
   expect(statSync(localFile(root)).mode & 0o777).toBe(0o600);
   const agent = await api.shell(`trap '' TERM; ${program()}`);
@@ -160,28 +191,4 @@ test('Ctrl-C ends the server, the shims, and all that they have started', limit,
   );
   writeFileSync(noted('go'), '');
   expect(await later.finished(task)).toMatchObject({ status: 'succeeded', attempt: 2, failures: 0 });
-});
-
-test('a shim that died while the server was away is replaced, and nothing of it is left', limit, async () => {
-  const before = await start();
-  const agent = await before.shell(program());
-  const task = await before.submit(agent, 'waits');
-  const pids = await before.until(
-    'the run',
-    () => numbersIn(noted('pids')),
-    (found) => found.length === 2,
-  );
-  await end('SIGKILL');
-  process.kill(numbersIn(noted('shim'))[0]!, 'SIGKILL');
-  expect(pids.filter(isAlive)).toHaveLength(2);
-
-  const after = await start();
-  await after.until(
-    'the second run',
-    () => linesOf(noted('runs')),
-    (runs) => runs.length === 2,
-  );
-  expect(pids.filter(isAlive)).toEqual([]);
-  writeFileSync(noted('go'), '');
-  expect(await after.finished(task)).toMatchObject({ status: 'succeeded', attempt: 2, failures: 0 });
 });

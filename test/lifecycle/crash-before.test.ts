@@ -1,3 +1,3 @@
 import { testEveryCall } from './crash.ts';
 
-testEveryCall('before', 50);
+testEveryCall('before', 34);

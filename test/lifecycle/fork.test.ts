@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { type FunctionCall, TestStack } from '../support/stack.ts';
+import { crashEverywhere } from './crash-everywhere.ts';
 
 let stack: TestStack;
 let client: Client;
@@ -201,64 +202,32 @@ async function numbersOf(id: string): Promise<number[]> {
   return page.items.map(({ generation }) => generation);
 }
 
-describe('whichever AWS call a function dies at', () => {
-  test.each(['before', 'after'] as const)(
-    '(%s it), a fork is made once and nothing is left',
-    async (fate) => {
-      let counting = new Map<string, number>();
-      const nameOf = ({ function: name, request }: Parameters<NonNullable<TestStack['crash']>>[0]) =>
-        `${name} ${request.headers['x-amz-target']?.split('.')[1] ?? `${request.method} ${Object.keys(request.query)}`}`;
-      const sites: { name: string; occurrence: number }[] = [];
-      const run = async (key: string) => {
-        for (let tries = 0; tries < 4; tries++) {
-          const answer = await stack.request(
-            'POST',
-            `/v1/agents/${source.id}/fork`,
-            { generation: 2 },
-            { 'idempotency-key': key },
-          );
-          if (answer.status === 500) continue;
-          expect(answer.status).toBe(201);
-          return answer.body.id as string;
-        }
-        throw new Error('It was never accepted.');
-      };
-      const relevant = (name: string) => /^(api|dispatch)/.test(name) && !/sweep/.test(name);
-      stack.crash = (call) => {
-        const name = nameOf(call);
-        const occurrence = (counting.get(name) ?? 0) + 1;
-        counting.set(name, occurrence);
-        if (relevant(name)) sites.push({ name, occurrence });
-        return undefined;
-      };
-      await run('first');
-      await stack.advance(30);
-      expect(sites.length).toBeGreaterThan(20);
-      const ids = new Set<string>();
-      for (const [index, site] of sites.entries()) {
-        counting = new Map();
-        let died = false;
-        stack.crash = (call) => {
-          const name = nameOf(call);
-          const occurrence = (counting.get(name) ?? 0) + 1;
-          counting.set(name, occurrence);
-          if (died || name !== site.name || occurrence !== site.occurrence) return undefined;
-          died = true;
-          return fate;
-        };
-        const id = await run(`fork-${index}`);
-        stack.crash = undefined;
-        const what = `${fate} ${site.name} #${site.occurrence}`;
-        await stack.until(async () => (await client.agent(id)).workspace !== null, 400, `the copy, ${what},`);
-        ids.add(id);
-        expect(await typesOf(id, 'agent.workspace_copied'), what).toHaveLength(1);
-      }
-      expect(ids.size).toBe(sites.length);
-      await stack.advance(1000);
-      await stack.call('DELETE', `/v1/agents/${source.id}`, undefined, 202);
-      await stack.advance(120);
-      expect(await stack.objects(`agents/default/${source.id}/`)).toEqual([]);
-    },
-    120_000,
-  );
-});
+/** A client that repeats what got no answer, with the same Idempotency-Key. */
+async function insist(key: string): Promise<string> {
+  for (let tries = 0; tries < 4; tries++) {
+    const headers = { 'idempotency-key': key };
+    const answer = await stack.request('POST', `/v1/agents/${source.id}/fork`, { generation: 2 }, headers);
+    if (answer.status === 201) return answer.body.id as string;
+    expect(answer.status).toBe(500);
+  }
+  throw new Error('The fork was never accepted.');
+}
+
+const isOfFork = ({ function: name }: FunctionCall) => name === 'api' || name === 'dispatch';
+
+test.each(['before', 'after'] as const)(
+  'a fork is made once and nothing is left, %s whichever AWS call a function dies',
+  async (fate) => {
+    let forks = 0;
+    await crashEverywhere(stack, fate, isOfFork, 10, async (aside) => {
+      const id = await insist(`fork-${++forks}`);
+      await stack.until(async () => (await aside(() => client.agent(id))).workspace !== null, 400, 'the copy');
+      expect(await aside(() => typesOf(id, 'agent.workspace_copied'))).toHaveLength(1);
+    });
+    await stack.advance(1000);
+    await stack.call('DELETE', `/v1/agents/${source.id}`, undefined, 202);
+    await stack.advance(120);
+    expect(await stack.objects(`agents/default/${source.id}/`)).toEqual([]);
+  },
+  120_000,
+);

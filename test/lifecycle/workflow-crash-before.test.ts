@@ -1,3 +1,3 @@
 import { testEveryCall } from './workflow-crash.ts';
 
-testEveryCall('before', 95);
+testEveryCall('before', 55);

@@ -11,7 +11,7 @@ function simulate(...options: string[]): { status: number | null; output: string
   return { status, output: stdout };
 }
 
-const small = ['--agents', '2', '--hours', '0.1'];
+const small = ['--agents', '2', '--hours', '0.05'];
 const tracesOf = ({ output }: { output: string }) => output.match(/trace \S+/g);
 
 test('a seed is the same run every time, whatever ran before it', () => {

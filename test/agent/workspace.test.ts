@@ -92,7 +92,7 @@ function fill(root: string): void {
   chmodSync(join(root, 'locked'), 0o555);
   symlinkSync('plain.txt', join(root, 'link'));
   symlinkSync('/nowhere/at all', join(root, 'ünï/dangling'));
-  writeFileSync(join(root, 'big.bin'), randomBytes(20 * 1024 * 1024));
+  writeFileSync(join(root, 'big.bin'), randomBytes(9 * 1024 * 1024));
 }
 
 describe('a generation', () => {

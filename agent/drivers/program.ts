@@ -1,5 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeLineSplitter } from '../line-splitter.ts';
 import { adoptGroup, type ProcessGroup } from '../process-group.ts';
 import type { Failure } from '../protocol.ts';
@@ -76,7 +77,8 @@ function watch(
     child.once('exit', async (code, signal) => {
       await group?.sweep();
       const patience = new AbortController();
-      await Promise.race([closed, clock.sleep(lastOutputMs, patience.signal)]);
+      // After a stall of this process the time is up before anything was read: what is there is read in one turn.
+      await Promise.race([closed, clock.sleep(lastOutputMs, patience.signal).then(() => nextTurn())]);
       patience.abort();
       child.stdout?.destroy();
       child.stderr?.destroy();

@@ -23,11 +23,12 @@ export interface ProcessGroup {
 const firstPollMs = 10;
 const longestPollMs = 200;
 const resendKillMs = 1_000;
-const living = new Set<number>();
+/** The marks of groups that are still known, by their leaders. */
+const living = new Map<number, string>();
 
-/** SIGKILL to every group that is still known: for the shim's own end, when nothing can be awaited any more. */
+/** SIGKILL to all that is left of every group: for the shim's own end, when nothing can be awaited any more. */
 export function killAllGroups(): void {
-  for (const id of living) signalGroup(id, 'SIGKILL');
+  for (const [leader, mark] of living) signalAll(leader, membersOf(leader, mark), 'SIGKILL');
 }
 
 /**
@@ -36,7 +37,7 @@ export function killAllGroups(): void {
  */
 export function adoptGroup(leader: number, mark: string, clock: Clock, pidsFile?: string): ProcessGroup {
   if (pidsFile !== undefined) appendFileSync(pidsFile, `${leader}\n`);
-  living.add(leader);
+  living.set(leader, mark);
 
   async function killUntilGone(find: () => number[] | 'group'): Promise<void> {
     let resendAt = 0;

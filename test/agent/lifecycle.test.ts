@@ -315,7 +315,8 @@ describe('the shim as a process', () => {
     const pids = await pidsOf('tsk_1', 2);
     shim.child.kill('SIGTERM');
     expect(await shim.exit).toBe(0);
-    expect(pids.some(isAlive)).toBe(false);
+    // On a slow machine its last signals may be all that they got.
+    await expect.poll(() => pids.some(isAlive)).toBe(false);
     const routes = cloud.calls.map(({ route }) => route);
     expect(routes.slice(-3)).toEqual(['tasks/tsk_1/release', 'workspace', 'stop']);
     expect(cloud.calls.at(-1)?.body).toEqual({ reason: 'signal' });

@@ -1,3 +1,3 @@
 import { testEveryCall } from './crash.ts';
 
-testEveryCall('before', 34);
+testEveryCall('before', 13);

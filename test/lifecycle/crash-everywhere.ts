@@ -5,6 +5,8 @@ import type { FunctionCall, TestStack } from '../support/stack.ts';
 interface CallSite {
   name: string;
   occurrence: number;
+  /** Dying before it is dying after another one: that of the same invocation which ended last. */
+  follows: boolean;
 }
 
 function nameOf({ function: name, request }: FunctionCall): string {
@@ -13,14 +15,15 @@ function nameOf({ function: name, request }: FunctionCall): string {
 }
 
 /** A read has no effect: dying before or after it is dying before the next write, or after the last one. */
-const isRead = ({ name }: CallSite) => /Get|Query|GET/.test(name);
+const isRead = (name: string) => /Get|Query|GET/.test(name);
 
 /** Performs what a test itself asks: nothing dies at it, and its calls do not count. */
 export type Aside = <T>(look: () => Promise<T>) => Promise<T>;
 
 /**
  * Performs a run again and again on one stack, with the process of a function dying at one of its AWS calls: before it,
- * or after it took effect. The run itself finds out whether all ended well.
+ * or after it took effect. Calls at which it would leave what it leaves at another one are not tried. The run itself
+ * finds out whether all ended well.
  *
  * @param isMeant picks the calls; the others do here what they do everywhere
  * @param least how often a function has to have died
@@ -51,17 +54,23 @@ export async function crashEverywhere(
   await crashed(undefined);
   const sites: CallSite[] = [];
   const counts = new Map<string, number>();
+  /** Invocations that have written something. */
+  const writing = new Set<object>();
   await crashed((call) => {
     const name = nameOf(call);
     const occurrence = (counts.get(name) ?? 0) + 1;
     counts.set(name, occurrence);
-    if (isMeant(call)) sites.push({ name, occurrence });
+    if (isRead(name)) return undefined;
+    const invocation = stack.running;
+    const follows = invocation !== undefined && writing.has(invocation) && invocation.underWay === 0;
+    if (invocation) writing.add(invocation);
+    if (isMeant(call)) sites.push({ name, occurrence, follows });
     return undefined;
   });
   const failures: string[] = [];
   let deaths = 0;
   const dead = new Set<string>();
-  for (const site of sites.filter((one) => !isRead(one))) {
+  for (const site of sites.filter(({ follows }) => fate === 'after' || !follows)) {
     let seen = 0;
     let died = false;
     const crash = (call: FunctionCall) => {

@@ -9,7 +9,7 @@ const boundSeconds = 400;
 const isOfPool = (call: FunctionCall) => ['dispatch', 'runtime', 'launch', 'task-events'].includes(call.function);
 
 test.each([
-  ['before', 27],
+  ['before', 10],
   ['after', 15],
 ] as const)(
   'a wake from a pool ends well, and the pool is full again, %s whichever AWS call a function dies',

@@ -8,7 +8,7 @@ import { crashEverywhere, eventually } from './crash-everywhere.ts';
 const isOfRoom = (call: FunctionCall) => Buffer.from(call.request.body).includes('#room#');
 
 test.each([
-  ['before', 10],
+  ['before', 6],
   ['after', 5],
 ] as const)(
   'a launch that waits for room starts, and no place is lost, %s whichever AWS call a function dies',

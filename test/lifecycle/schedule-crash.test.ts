@@ -69,7 +69,7 @@ async function run(aside: Aside): Promise<void> {
 }
 
 test.each([
-  ['before', 29],
+  ['before', 11],
   ['after', 25],
 ] as const)(
   'each occurrence starts once, %s whichever AWS call a function dies',

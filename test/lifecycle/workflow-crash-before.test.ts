@@ -1,3 +1,3 @@
 import { testEveryCall } from './workflow-crash.ts';
 
-testEveryCall('before', 55);
+testEveryCall('before', 22);

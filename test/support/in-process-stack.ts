@@ -84,6 +84,8 @@ interface Invocation {
   event: unknown;
   deadlineMs: number;
   dead: boolean;
+  /** Its AWS calls that have begun and not ended. */
+  underWay: number;
   die(): void;
 }
 
@@ -273,7 +275,7 @@ export class InProcessStack {
   }
 
   /** The invocation in which the code that asks runs, if it is a function's. */
-  get running(): Readonly<Pick<Invocation, 'name' | 'event'>> | undefined {
+  get running(): Readonly<Pick<Invocation, 'name' | 'event' | 'underWay'>> | undefined {
     return this.invocation.getStore();
   }
 
@@ -312,7 +314,7 @@ export class InProcessStack {
           reject(new Error(`The process of ${name} died.`));
         };
         const deadlineMs = this.clock.now() + context.getRemainingTimeInMillis();
-        const invocation: Invocation = { name, event, deadlineMs, dead: false, die };
+        const invocation: Invocation = { name, event, deadlineMs, dead: false, underWay: 0, die };
         const handler = process;
         this.invocation.run(invocation, () => handler(event).then(resolve, reject));
       });
@@ -369,7 +371,10 @@ export class InProcessStack {
     await this.meanwhile?.(call);
     const fate = this.crash?.(call);
     if (fate === undefined) {
-      const answer = await exchange();
+      if (invocation) invocation.underWay += 1;
+      const answer = await exchange().finally(() => {
+        if (invocation) invocation.underWay -= 1;
+      });
       return isOver(invocation, this.clock) ? never() : answer;
     }
     if (fate === 'after') await exchange();

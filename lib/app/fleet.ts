@@ -19,6 +19,7 @@ const settledMs = 300_000;
 const openPerPage = 200;
 /** Heads and rows that are read beside each other: a look has dispatch's ten seconds for thousands. */
 const parallel = 20;
+const parallelStops = 10;
 
 /** Makes the fleet's head unless it is there. */
 export async function ensureFleet(deps: Deps): Promise<void> {
@@ -27,8 +28,8 @@ export async function ensureFleet(deps: Deps): Promise<void> {
 
 /**
  * Compares in both directions what there is with what should be, a bounded piece at a time: ECS tasks that belong to no
- * runtime, bells of dead runtimes, work that nobody would look at, files of no generation. What can't be looked up fails the look, and nothing
- * is concluded from it.
+ * runtime, bells of dead runtimes, work that nobody would look at, files of no generation. What can't be looked up fails
+ * the look, and nothing is concluded from it.
  */
 export async function reconcileFleet(deps: Deps, tenant: string, _id: string, cause: string): Promise<void> {
   const fleet = await deps.fleet.get(tenant);
@@ -56,7 +57,7 @@ export async function reconcileFleet(deps: Deps, tenant: string, _id: string, ca
     throw error;
   }
   for (const { type, data } of events) deps.log.warn('the fleet was put right', { type, ...data });
-  for (const taskArn of stop) await deps.runner.stop(taskArn, 'Rouse: it belongs to no runtime');
+  await inParallel(stop, parallelStops, (taskArn) => deps.runner.stop(taskArn, 'Rouse: it belongs to no runtime'));
 }
 
 async function lookAtTasks(deps: Deps, cursor: string | undefined, suspects: string[]) {

@@ -5,6 +5,10 @@ import type { HeadRef } from './head.ts';
 export const fleetLookMs = 300_000;
 /** An ECS task of nobody is stopped only when a second look, so much later, finds it so again. */
 const secondLookMs = 240_000;
+/** What one look remembers as suspect: a head has to stay within the 400 KB of an item. What is left is found again. */
+const suspectsAtMost = 500;
+/** ECS stops 40 tasks a second and cluster (aws-facts 1.2), and a look has ten seconds. */
+const stopsPerLook = 100;
 /** One event names this many things at most; its count tells the rest. */
 const namedAtMost = 20;
 /** How often the walk through the bucket begins. */
@@ -79,16 +83,20 @@ export function reconciled(fleet: Fleet, findings: Findings, nowMs: number): Fle
   const suspects: Record<string, Suspect> = {};
   const stop: string[] = [];
   const fresh: string[] = [];
-  for (const [taskArn, suspect] of Object.entries(fleet.suspects)) {
+  // Those that no stop was asked for yet come first.
+  const known = Object.entries(fleet.suspects).toSorted(([, a], [, b]) => (a.stoppedMs ?? 0) - (b.stoppedMs ?? 0));
+  for (const [taskArn, suspect] of known) {
     // It runs for somebody after all, or it has ended.
     if (!orphans.has(taskArn) && !findings.remaining.includes(taskArn)) continue;
-    const isOver = orphans.has(taskArn) && nowMs - suspect.sinceMs >= secondLookMs;
+    const isOver = orphans.has(taskArn) && nowMs - suspect.sinceMs >= secondLookMs && stop.length < stopsPerLook;
     if (isOver) stop.push(taskArn);
     if (isOver && suspect.stoppedMs === undefined) fresh.push(taskArn);
     suspects[taskArn] = isOver ? { ...suspect, stoppedMs: suspect.stoppedMs ?? nowMs } : suspect;
   }
-  for (const { taskArn, startedBy } of orphans.values()) suspects[taskArn] ??= { sinceMs: nowMs, startedBy };
-  const marked = Object.keys(suspects).filter((taskArn) => !(taskArn in fleet.suspects));
+  const room = suspectsAtMost - Object.keys(suspects).length;
+  const found = [...orphans.values()].filter(({ taskArn }) => !(taskArn in suspects)).slice(0, room);
+  for (const { taskArn, startedBy } of found) suspects[taskArn] = { sinceMs: nowMs, startedBy };
+  const marked = found.map(({ taskArn }) => taskArn);
   const events: EventDraft[] = [
     ...told('fleet.orphans_marked', 'taskArns', marked),
     ...told('fleet.orphans_stopped', 'taskArns', fresh),

@@ -50,6 +50,28 @@ describe('an ECS task of nobody', () => {
   });
 });
 
+describe('very many ECS tasks of nobody', () => {
+  const orphans = Array.from({ length: 3000 }, (_, i) => ({ taskArn: `arn:${i}` }));
+  const marked = look(newFleet('default', startMs), { orphans }, 1);
+
+  it('are remembered as far as a head has room', () => {
+    expect(Object.keys(marked.fleet.suspects)).toHaveLength(500);
+    expect(marked.events).toMatchObject([{ data: { count: 500 } }]);
+  });
+
+  it('are stopped a hundred at a time, each in its turn', () => {
+    const stopped = new Set<string>();
+    let { fleet } = marked;
+    for (let looks = 2; looks < 7; looks++) {
+      const decision = look(fleet, { orphans }, looks);
+      expect(decision.stop).toHaveLength(100);
+      for (const taskArn of decision.stop) stopped.add(taskArn);
+      fleet = decision.fleet;
+    }
+    expect(stopped.size).toBe(500);
+  });
+});
+
 describe('a look', () => {
   it('that finds all in order says nothing, and comes again', () => {
     const { events, fleet } = look(newFleet('default', startMs), {}, 1);

@@ -34,8 +34,8 @@ async function eventsOf(type: string): Promise<{ data: Record<string, unknown> }
     .items;
 }
 
-/** A task of the same definition as an agent's, in the same cluster, that nobody of ours has started. */
-async function startStranger(startedBy: string): Promise<{ taskArn: string; status: () => Promise<string> }> {
+/** What ECS needs to start a task of the same definition as an agent's, in the same cluster. */
+async function likeAnAgent() {
   const agent = await client.createAgent('echo', { start: true });
   await client.becomes(agent.id, 'running');
   const own = (await client.agent(agent.id)).runtime?.taskArn ?? '';
@@ -43,15 +43,19 @@ async function startStranger(startedBy: string): Promise<{ taskArn: string; stat
   const cluster = own.replace(':task/', ':cluster/').replace(/\/[^/]+$/, '');
   const described = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [own] }));
   stack.fleet.onStart = () => false;
-  const { tasks } = await ecs.send(
-    new RunTaskCommand({
-      cluster,
-      taskDefinition: described.tasks?.[0]?.taskDefinitionArn,
-      startedBy,
-      capacityProviderStrategy: [{ capacityProvider: 'FARGATE', weight: 1 }],
-      networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } },
-    }),
-  );
+  const like = {
+    cluster,
+    taskDefinition: described.tasks?.[0]?.taskDefinitionArn,
+    capacityProviderStrategy: [{ capacityProvider: 'FARGATE', weight: 1 }],
+    networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } },
+  };
+  return { ecs, cluster, like };
+}
+
+/** A task that nobody of ours has started. */
+async function startStranger(startedBy: string): Promise<{ taskArn: string; status: () => Promise<string> }> {
+  const { ecs, cluster, like } = await likeAnAgent();
+  const { tasks } = await ecs.send(new RunTaskCommand({ ...like, startedBy }));
   const taskArn = tasks?.[0]?.taskArn ?? '';
   const status = async () =>
     (await ecs.send(new DescribeTasksCommand({ cluster, tasks: [taskArn] }))).tasks?.[0]?.lastStatus ?? 'gone';
@@ -75,6 +79,40 @@ test('a task of a runtime that its agent does not have is nobody’s either', as
   );
   await stack.advance(3 * lookSeconds);
   expect(await status()).toBe('STOPPED');
+});
+
+test('a look at more than a thousand ECS tasks has time enough, and the next one goes on', async () => {
+  const { ecs, like } = await likeAnAgent();
+  for (let i = 0; i < 110; i++) {
+    const { failures } = await ecs.send(new RunTaskCommand({ ...like, count: 10 }));
+    expect(failures).toEqual([]);
+    await stack.advance(1);
+  }
+  // Calls that are made beside each other take their time at once.
+  let rounds = 0;
+  let round: Promise<void> | undefined;
+  stack.meanwhile = ({ function: name }) => {
+    if (name !== 'dispatch') return undefined;
+    round ??= new Promise((resolve) =>
+      setImmediate(() => {
+        rounds += 1;
+        round = undefined;
+        resolve();
+      }),
+    );
+    return round;
+  };
+  const stopped = async () => (await eventsOf('fleet.orphans_stopped')).map(({ data }) => data.count);
+  let most = 0;
+  for (let looks = 0; (await stopped()).length < 3 && looks < 20; looks++) {
+    rounds = 0;
+    await stack.advance(lookSeconds);
+    most = Math.max(most, rounds);
+  }
+  expect((await stopped()).slice(-2)).toEqual([100, 100]);
+  // A dispatch has ten seconds; a call takes some milliseconds, now and then tens of them.
+  expect(most).toBeGreaterThan(50);
+  expect(most * 0.025).toBeLessThan(8);
 });
 
 test('a look-up that fails concludes nothing', async () => {

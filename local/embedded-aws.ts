@@ -152,6 +152,8 @@ export class EmbeddedAws {
     this.logs = new LogsService(environment);
     this.lambda = new LambdaService(environment, (definition) => this.functionRunner(definition));
     this.delivery = new TargetDelivery(this.lambda, this.sqs, this.iam);
+    // Only what was kept can fire before its functions are there again.
+    if (options.dataDir === undefined) this.delivery.open();
     this.events = new EventsService(environment);
     this.events.router = this.delivery;
     this.scheduler = new SchedulerService(environment);

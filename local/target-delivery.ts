@@ -5,7 +5,7 @@ import type { TargetOptions, TargetRouter } from './services/events/target-route
 import type { LambdaService } from './services/lambda/service.ts';
 import type { SqsService } from './services/sqs/service.ts';
 
-/** Takes what rules and schedules send to its targets. Holds it until the functions and queues are deployed. */
+/** Takes what rules and schedules send to its targets. After a restart, holds it until the functions and queues are deployed. */
 export class TargetDelivery implements TargetRouter {
   private readonly lambda: LambdaService;
   private readonly sqs: SqsService;

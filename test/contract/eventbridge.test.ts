@@ -118,6 +118,13 @@ contract('EventBridge', (claim) => {
     expect(answer.Entries).toMatchObject([{ EventId: expect.any(String) }, { ErrorCode: 'MalformedDetail' }]);
   });
 
+  claim('PutEvents', 'for a target that is not there holds nothing up', async (world) => {
+    const { events, EventBusName } = await bus(world);
+    const { Entries } = await events.send(new PutEventsCommand({ Entries: [entry({ EventBusName })] }));
+    expect(Entries).toEqual([{ EventId: expect.any(String) }]);
+    await world.after(100);
+  });
+
   claim('PutEvents', 'no entry, or eleven, are refused', async (world) => {
     const { events } = await bus(world);
     for (const count of [0, 11]) {

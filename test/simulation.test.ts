@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
+import { Crew } from './simulation/crew.ts';
+import { faultNames } from './simulation/faults.ts';
+import { defaultPlan, type Plan } from './simulation/plan.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -11,16 +14,19 @@ function simulate(...options: string[]): { status: number | null; output: string
   return { status, output: stdout };
 }
 
-const small = ['--agents', '2', '--hours', '0.05'];
-const tracesOf = ({ output }: { output: string }) => output.match(/trace \S+/g);
+const plan = (seed: number): Plan => ({ ...defaultPlan, agents: 2, hours: 0.05, faults: [...faultNames], seed });
 
-test('a seed is the same run every time, whatever ran before it', () => {
-  const alone = tracesOf(simulate(...small, '--seed', '7'));
-  const after = tracesOf(simulate(...small, '--seed', '6', '--seeds', '2', '--verbose'));
-  expect(alone).toHaveLength(1);
-  expect(after).toHaveLength(2);
-  expect(after).toContain(alone?.[0]);
-  expect(after?.[0]).not.toBe(after?.[1]);
+test('a seed is the same run every time, whatever ran before it', async () => {
+  const assembly = inject('assembly');
+  // A thread of its own begins anew.
+  const [alone, after] = [new Crew(assembly), new Crew(assembly)];
+  const first = await alone.run(plan(7));
+  const other = await after.run(plan(6));
+  const second = await after.run(plan(7));
+  expect(first.tasks).toBeGreaterThan(0);
+  expect(second.digest).toBe(first.digest);
+  expect(other.digest).not.toBe(first.digest);
+  await Promise.all([alone.close(), after.close()]);
 }, 120_000);
 
 test('a bug of the product is found, told by its seed and what happened, and shrunk to less', () => {

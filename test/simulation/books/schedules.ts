@@ -123,7 +123,9 @@ export class ScheduleBook implements Book {
       const next = upcoming(schedule);
       const name = nameOf(schedule);
       const isLate = next !== undefined && next.readyMs < nowMs;
-      this.bounds.check(isLate, name, fireBoundMs, `${name} has not decided a fire that is due`, name);
+      // Of each fire by itself: another one may be late at the next look.
+      const fire = `${name} ${next?.scheduledMs}`;
+      this.bounds.check(isLate, fire, fireBoundMs, `${name} has not decided a fire that is due`, name);
     }
   }
 

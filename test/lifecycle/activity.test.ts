@@ -110,3 +110,24 @@ test('a lease that is taken twice, or whose answer is lost, is one', async () =>
   const events = (await client.events(agent.id)).filter(({ type }) => type === 'agent.kept_active');
   expect(events).toHaveLength(2);
 });
+
+test('an idle agent whose shim fell silent pauses all the same, and its container is stopped', async () => {
+  await client.ended((await client.submit(agent.id, 'x')).id);
+  const { newest } = stack.fleet;
+  newest.mute = true;
+  // The idle time, a look each three minutes, and the time that a shim has to stop by itself.
+  expect(await pausesAfter(900)).toBeGreaterThan(idleSeconds);
+  expect(newest.alive).toBe(false);
+  expect(await client.task((await client.submit(agent.id, 'y')).id)).toMatchObject({ status: 'queued' });
+  await client.becomes(agent.id, 'running');
+});
+
+test('an agent that works now and then is not taken for idle between its tasks', async () => {
+  const { newest } = stack.fleet;
+  for (let i = 0; i < 20; i++) {
+    await client.ended((await client.submit(agent.id, i)).id);
+    await stack.advance(idleSeconds - 10);
+  }
+  expect(stack.fleet.newest).toBe(newest);
+  expect(await client.types(agent.id)).not.toContain('agent.stopping');
+});

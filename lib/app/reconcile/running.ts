@@ -1,6 +1,8 @@
+import type { Agent } from '../../domain/agent.ts';
 import { beginStop, runtimeLost } from '../../domain/agent-stop.ts';
 import { lookAfterMs, rearm } from '../../domain/agent-transition.ts';
 import { leaseSlackMs } from '../claim.ts';
+import { lastActiveMs } from '../idle.ts';
 import type { Runtime } from '../ports.ts';
 import { settingsOfRuntime } from '../settings.ts';
 import { cancelDeadlineMs } from '../tasks.ts';
@@ -13,6 +15,7 @@ const lifetimeGraceMs = 10 * 60_000;
 const unclaimedMs = 60_000;
 /** An idle runtime is looked at this often, in case that it died and nobody heard. */
 const idleLookMs = 180_000;
+const idleReason = 'idle, and its runtime did not say so';
 /** How soon a runtime that was asked to stop, or that ECS said nothing of, is looked at again. */
 const againMs = 30_000;
 
@@ -25,8 +28,7 @@ export async function stepRunning(sight: Sight): Promise<Step> {
   const settings = await settingsOfRuntime(sight.deps, agent, runtime);
   const bornMs = agent.runtimeSinceMs ?? nowMs;
   if (nowMs > bornMs + settings.maxLifetimeSeconds * 1000 + lifetimeGraceMs) {
-    const decision = beginStop(agent, 'paused', true, 'its runtime reached its longest life', nowMs);
-    return { decision, effects: agent.runtimeId ? [{ type: 'ring', runtimeId: agent.runtimeId }] : [] };
+    return stop(agent, 'its runtime reached its longest life', true, nowMs);
   }
   const suspicion = suspect(sight, settings.cancelGraceSeconds, settings.concurrency);
   if (suspicion) return question(sight, runtime, suspicion);
@@ -35,8 +37,22 @@ export async function stepRunning(sight: Sight): Promise<Step> {
   if (overdue && idle) {
     const found = await probe(sight.deps, runtime);
     if (found.state === 'dead') return lost(sight, found.proof);
+    if (await isForgotten(sight, settings.idleTimeoutSeconds)) return stop(agent, idleReason, false, nowMs);
   }
   return lookLater(sight, settings.cancelGraceSeconds, settings.idleTimeoutSeconds);
+}
+
+/** The shim is asked; what it does not do, ECS does. */
+function stop(agent: Agent, reason: string, force: boolean, nowMs: number): Step {
+  const decision = beginStop(agent, 'paused', force, reason, nowMs);
+  return { decision, effects: agent.runtimeId ? [{ type: 'ring', runtimeId: agent.runtimeId }] : [] };
+}
+
+/** Whether its idle time is long over, without a goodbye of its shim. What the head tells is asked first: it costs nothing. */
+async function isForgotten({ deps, agent, queue, nowMs }: Sight, idleTimeoutSeconds: number): Promise<boolean> {
+  const isOver = (activeMs: number) => nowMs > activeMs + idleTimeoutSeconds * 1000 + lookAfterMs;
+  if (queue.ready || !isOver(Math.max(agent.statusSinceMs, agent.activeUntilMs ?? 0))) return false;
+  return isOver(await lastActiveMs(deps, agent));
 }
 
 function lost({ agent, runtime, queue, nowMs }: Sight, proof: string): Step {

@@ -3,6 +3,7 @@ import { beginStop } from '../../domain/agent-stop.ts';
 import { agentHead, poolHead, roomHead } from '../../domain/head.ts';
 import { bySystem, type Cause, commitAgent } from '../commit.ts';
 import type { Deps } from '../deps.ts';
+import { lastActiveMs } from '../idle.ts';
 import { inParallel } from '../in-parallel.ts';
 import { Conflict, type Runtime } from '../ports.ts';
 import { probe } from '../reconcile/probe.ts';
@@ -126,6 +127,5 @@ async function idleSince(deps: Deps, agent: Agent): Promise<number | undefined> 
     if (tasks.length > 0) return undefined;
     break;
   }
-  const { items } = await deps.tasks.pageOfAgent(agent.tenant, agent.id, 1, undefined);
-  return Math.max(agent.runtimeSinceMs ?? 0, items[0]?.finishedMs ?? 0);
+  return lastActiveMs(deps, agent);
 }

@@ -2,7 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import type { Deps } from './deps.ts';
 
 /** Of tasks that run beside each other, the youngest need not be the last to finish. */
-const latestTasks = 10;
+const latestTasks = 3;
 
 /** When an agent that holds no task was last active: its last task, its activity leases, or the start of its runtime. */
 export async function lastActiveMs(deps: Deps, agent: Agent): Promise<number> {

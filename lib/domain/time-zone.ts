@@ -18,7 +18,7 @@ export function checkTimeZone(name: string): void {
 
 /** What a clock in this zone shows at a moment, as milliseconds as if it were UTC. @throws UnknownTimeZone */
 export function wallTimeOf(momentMs: number, zone: string): number {
-  // What most schedules have, and a hundred times as fast.
+  // What most schedules have needs no calendar.
   if (zone === 'UTC') return momentMs;
   const shown: Record<string, number> = {};
   for (const { type, value } of clockOf(zone).formatToParts(momentMs)) shown[type] = Number(value);

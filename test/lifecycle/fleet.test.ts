@@ -180,7 +180,7 @@ test('what is written for an agent after its end is removed by a last look', asy
 });
 
 test('files that a save left and no generation is made of are removed after a day, and nothing else', async () => {
-  const agent = await client.createAgent('echo', { start: true });
+  const agent = await client.createAgent('echo', { start: true, overrides: { idleTimeoutSeconds: 86_400 } });
   await client.becomes(agent.id, 'running');
   const before = stack.fleet.newest.runtimeId;
   await stack.fleet.newest.saveWorkspace(['kept']);

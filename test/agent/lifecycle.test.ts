@@ -309,7 +309,7 @@ describe('stopping', () => {
 describe('the shim as a process', () => {
   test('on SIGTERM hands its task back, saves, says goodbye, and exits with 0', async () => {
     run(`echo unsaved > file; ${stubborn}`);
-    cloud.config.stopTimeoutSeconds = 12;
+    cloud.config.stopTimeoutSeconds = 24;
     cloud.submit('tsk_1');
     const shim = spawnShim(cloud);
     const pids = await pidsOf('tsk_1', 2);

@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   /\/e2e\/restart\./,
   /\/e2e\//,
-  /\/agent\/lifecycle\./,
+  /\/agent\/(lifecycle|module)\./,
   /\/lifecycle\/workflow-(crash|map)/,
   /\/lifecycle\/.*crash/,
   /\/lifecycle\/fork\./,

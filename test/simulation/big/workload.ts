@@ -15,7 +15,7 @@ const dayHours = 24;
 const curve = [18, 20, 18, 14, 17, 20, 19, 17, 13, 9, 6, 5, 4, 3, 2, 1, 0, 0, 0, 1, 2, 4, 8, 14];
 /** When in the day all agents get a task at once: at two in the morning. */
 const nightlyHour = 17;
-/** A customer gives an agent something to do, and something more when that is done: a visit has so many tasks. */
+/** A customer gives an agent something to do, and soon after something more: a visit has so many tasks. */
 const tasksOfVisit = 3;
 /** Between two tasks of a visit: less than the idle time, so that the next one finds a runtime. */
 const gapSeconds = { min: 5, max: 40 };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { functionNames } from './constructs/functions.ts';
 import { kebabCase, type RouseStackProps } from './rouse-stack.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * The environment of the functions: one schema, which `parseConfig` checks at cold start and which types the CDK app,

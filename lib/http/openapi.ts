@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, errorCatalog } from '../domain/errors.ts';
 import type { Contract } from './route.ts';
 import { problem } from './schemas/problem.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Auth, PrincipalOf, Role } from './principal.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { RouseError, unauthorized } from '../../lib/domain/errors.ts';
 import type { Principal } from '../../lib/http/principal.ts';
 import type { HttpEvent, HttpResult } from '../../lib/http/request.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { notFound, RouseError, throttled, unavailable } from '../../lib/domain/errors.ts';
 import { bind, contract, defineRoute, reply } from '../../lib/http/route.ts';
 import { agentId, benchOf, boxRoutes, getBox, postBox } from './router-bench.ts';

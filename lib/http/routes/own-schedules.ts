@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { contract } from '../route.ts';
 import { rule } from '../schemas/field.ts';
 import { putOwnScheduleBody, schedule } from '../schemas/schedule.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { notFoundSentence } from '../../domain/errors.ts';
 import { contract } from '../route.ts';
 import { pathId } from '../schemas/id.ts';

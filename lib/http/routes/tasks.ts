@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { contract } from '../route.ts';
 import { pathId } from '../schemas/id.ts';
 import { page } from '../schemas/page.ts';

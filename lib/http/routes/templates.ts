@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { contract } from '../route.ts';
 import { pathName, templateName } from '../schemas/id.ts';
 import { page, pageQuery, queryInteger } from '../schemas/page.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { labels, line, rule, timestamp } from './field.ts';
 import { id, templateName } from './id.ts';
 import { pageQuery, repeated } from './page.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { processText, utf8Bytes } from './field.ts';
 
 const maxCommandBytes = 32 * 1024;

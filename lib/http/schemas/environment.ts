@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { processText, rule, utf8Bytes } from './field.ts';
 
 const maxVariables = 64;

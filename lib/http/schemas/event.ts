@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { rule, timestamp } from './field.ts';
 import { id, templateName } from './id.ts';
 import { feedQuery, repeated } from './page.ts';

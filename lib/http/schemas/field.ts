@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Small pieces that all schemas are made of, and how they speak of what they received. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { rule, timestamp } from './field.ts';
 import { pageQuery } from './page.ts';
 

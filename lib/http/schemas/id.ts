@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { notFoundSentence } from '../../domain/errors.ts';
 import { type IdKind, idPrefixes, isId } from '../../domain/id.ts';
 import { rule } from './field.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { integer, rule } from './field.ts';
 
 /** Query parameters are text: a whole number becomes a number, anything else is refused by the schema behind it. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { runStatuses } from '../../domain/run.ts';
 import { line, timestamp } from './field.ts';
 import { id, templateName } from './id.ts';

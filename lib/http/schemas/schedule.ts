@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkExpressions } from '../../domain/expression.ts';
 import { fireOutcomes, overlapPolicies } from '../../domain/schedule.ts';
 import { parseScheduleExpression } from '../../domain/schedule-expression.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { integer, jsonBytes, line, metadata, notBuilt, refuseUnbuilt, timeInput, timestamp } from './field.ts';
 import { id } from './id.ts';
 import { compileJsonSchema, type JsonSchema } from './json-schema.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { driver } from './driver.ts';
 import { env, secrets } from './environment.ts';
 import { integer, labels, line, number, rule, show, timestamp } from './field.ts';

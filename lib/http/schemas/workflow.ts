@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { expressionIn } from '../../domain/expression.ts';
 import { type Definition, workflowLimits } from '../../domain/workflow.ts';
 import { checkWorkflow } from '../../domain/workflow-check.ts';

@@ -6,8 +6,8 @@ import { LongestFirst } from './test/support/longest-first.ts';
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.rouse', 'compile-cache');
 
 const endToEnd = 'test/e2e/**/*.test.ts';
-// npm run test:localstack and npm run test:grants run them.
-const elsewhere = [...configDefaults.exclude, 'test/deployed/**', 'test/grants/**'];
+// npm run test:localstack, npm run test:grants and npm run test:simulation run them.
+const elsewhere = [...configDefaults.exclude, 'test/deployed/**', 'test/grants/**', 'test/simulation/**'];
 
 export default defineConfig({
   test: {

@@ -15,7 +15,7 @@ function nameOf({ function: name, request }: FunctionCall): string {
 }
 
 /** `npm test` tries one of so many calls and the first one of each function, `npm run test:crashes` each of them. */
-const every = process.env.ROUSE_CRASHES === 'all' ? 1 : 3;
+const every = process.env.ROUSE_CRASHES === 'all' ? 1 : 5;
 
 /** A read has no effect: dying before or after it is dying before the next write, or after the last one. */
 const isRead = (name: string) => /Get|Query|GET/.test(name);
@@ -26,7 +26,7 @@ export type Aside = <T>(look: () => Promise<T>) => Promise<T>;
 /**
  * Performs a run again and again on one stack, with the process of a function dying at one of its AWS calls: before it,
  * or after it took effect. Calls at which it would leave what it leaves at another one are not tried. The run itself
- * finds out whether all ended well. `npm test` tries a third of them.
+ * finds out whether all ended well. `npm test` tries a fifth of them.
  *
  * @param isMeant picks the calls; the others do here what they do everywhere
  * @param least how often a function has to have died when each call is tried

@@ -8,7 +8,6 @@ const long = [
   /\/lifecycle\/workflow-(crash|map)/,
   /\/lifecycle\/.*crash/,
   /\/lifecycle\/fork\./,
-  /\/simulation\./,
   /\/agent\//,
   /\/lifecycle\//,
 ];

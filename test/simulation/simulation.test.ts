@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
-import { Crew } from './simulation/crew.ts';
-import { faultNames } from './simulation/faults.ts';
-import { defaultPlan, type Plan } from './simulation/plan.ts';
+import { Crew } from './crew.ts';
+import { faultNames } from './faults.ts';
+import { defaultPlan, type Plan } from './plan.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 
 /** Runs the simulation in a process of its own, whose time and chance it takes over. */
 function simulate(...options: string[]): { status: number | null; output: string } {

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, inject, it } from 'vitest';
 import { ManualClock } from '../../local/clock.ts';
 import { type CloudAssembly, readAssembly, type Template } from '../../local/deploy/assembly.ts';
 import { evaluate, inDependencyOrder, type Scope } from '../../local/deploy/intrinsics.ts';
-import { EmbeddedAws } from '../../local/embedded-aws.ts';
+import type { EmbeddedAws } from '../../local/embedded-aws.ts';
+import { startEmbeddedAws } from '../support/embedded.ts';
 
 // biome-ignore-start lint/suspicious/noTemplateCurlyInString: that is how Fn::Sub names its variables
 describe('intrinsic functions', () => {
@@ -58,7 +59,7 @@ function assembly(Resources: Template['Resources'], Outputs: Template['Outputs']
 describe('a deploy', () => {
   let aws: EmbeddedAws;
   beforeEach(async () => {
-    aws = await EmbeddedAws.create({ clock: new ManualClock() });
+    aws = await startEmbeddedAws();
   });
 
   it('makes names as CloudFormation does, the same for each deploy', async () => {
@@ -66,7 +67,7 @@ describe('a deploy', () => {
     const outputs = { Url: { Value: { Ref: 'Queue' } }, Arn: { Value: { 'Fn::GetAtt': ['Queue', 'Arn'] } } };
     const first = await aws.deploy(assembly(Resources, outputs));
     expect(first.outputs.Arn).toMatch(/^arn:aws:sqs:us-east-1:000000000000:Tiny-Queue-[0-9A-F]{12}\.fifo$/);
-    const other = await EmbeddedAws.create({ clock: new ManualClock() });
+    const other = await startEmbeddedAws();
     expect((await other.deploy(assembly(Resources, outputs))).outputs).toEqual(first.outputs);
   });
 
@@ -124,7 +125,7 @@ describe('a deploy', () => {
 
 describe('the synthesized stack', () => {
   it('deploys whole: every queue, table, function and route that the CDK app wires', async () => {
-    const aws = await EmbeddedAws.create({ clock: new ManualClock(), functions: () => () => ({ statusCode: 204 }) });
+    const aws = await startEmbeddedAws({ functions: () => () => ({ statusCode: 204 }) });
     const deployment = await aws.deploy(inject('assembly'));
     expect(deployment.outputs).toMatchObject({ ApiUrl: 'http://api.localhost', AdminKeyParameter: expect.any(String) });
     expect(aws.lambda.definitions()).toHaveLength(10);
@@ -138,7 +139,7 @@ describe('the synthesized stack', () => {
   it('invokes the sweep each minute', async () => {
     const sweeps: number[] = [];
     const clock = new ManualClock();
-    const aws = await EmbeddedAws.create({
+    const aws = await startEmbeddedAws({
       clock,
       functions:
         ({ logicalId }) =>

@@ -4,9 +4,9 @@ import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3
 import { CreateQueueCommand, SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ManualClock } from '../../local/clock.ts';
 import { localAdministrator } from '../../local/credentials.ts';
-import { EmbeddedAws } from '../../local/embedded-aws.ts';
+import type { EmbeddedAws } from '../../local/embedded-aws.ts';
+import { startEmbeddedAws } from '../support/embedded.ts';
 
 const arn = (service: string, rest: string) => `arn:aws:${service}:us-east-1:000000000000:${rest}`;
 const roleArn = (name: string) => `arn:aws:iam::000000000000:role/${name}`;
@@ -17,7 +17,7 @@ const trust = (Principal: object, more: object = {}) => ({
 let aws: EmbeddedAws;
 
 beforeEach(async () => {
-  aws = await EmbeddedAws.create({ clock: new ManualClock() });
+  aws = await startEmbeddedAws();
   aws.iam.putRole(roleArn('worker'), trust({ Service: 'lambda.amazonaws.com' }));
 });
 

@@ -6,7 +6,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../local/clock.ts';
 import { localAdministrator } from '../../local/credentials.ts';
 import type { CloudAssembly } from '../../local/deploy/assembly.ts';
-import { EmbeddedAws } from '../../local/embedded-aws.ts';
+import type { EmbeddedAws } from '../../local/embedded-aws.ts';
+import { startEmbeddedAws } from '../support/embedded.ts';
 
 /** What a customer's key encrypts takes the permissions of KMS as well, in the name of who calls. */
 
@@ -42,7 +43,7 @@ const QueueUrl = 'https://sqs.us-east-1.amazonaws.com/000000000000/messages';
 let aws: EmbeddedAws;
 
 beforeEach(async () => {
-  aws = await EmbeddedAws.create({ clock: new ManualClock(Date.now()) });
+  aws = await startEmbeddedAws({ clock: new ManualClock(Date.now()) });
   const assembly = { stackName: 'Tiny', template: { Resources }, fileAssets: new Map(), imageAssets: new Map() };
   await aws.deploy(assembly as CloudAssembly);
   aws.iam.putRole(roleArn, { Statement: [] });

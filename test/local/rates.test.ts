@@ -1,8 +1,8 @@
 import { ECSClient, ListTasksCommand } from '@aws-sdk/client-ecs';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../local/clock.ts';
-import { EmbeddedAws } from '../../local/embedded-aws.ts';
 import { publishedRates, Rates } from '../../local/rates.ts';
+import { startEmbeddedAws } from '../support/embedded.ts';
 
 const spot = { capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 1 }] };
 
@@ -64,7 +64,7 @@ describe('the published rates', () => {
 });
 
 it('the embedded AWS throttles in the words of AWS', async () => {
-  const aws = await EmbeddedAws.create({ clock: new ManualClock() });
+  const aws = await startEmbeddedAws();
   const client = new ECSClient({
     region: aws.region,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },

@@ -1,6 +1,8 @@
+import { onTestFinished } from 'vitest';
 import { Activity } from '../../local/activity.ts';
 import { type Clock, ManualClock } from '../../local/clock.ts';
 import { CredentialRegistry, localAdministrator } from '../../local/credentials.ts';
+import { EmbeddedAws, type EmbeddedAwsOptions } from '../../local/embedded-aws.ts';
 import { Faults } from '../../local/faults.ts';
 import type { Environment, Service } from '../../local/service.ts';
 import { MemoryStore, type Store, type StoredMap } from '../../local/store.ts';
@@ -25,6 +27,13 @@ export function makeEnvironment<C extends Clock = ManualClock>(
     endpoint: () => undefined,
     log: () => {},
   };
+}
+
+/** An embedded AWS for one test. */
+export async function startEmbeddedAws(options: EmbeddedAwsOptions = {}): Promise<EmbeddedAws> {
+  const aws = await EmbeddedAws.create({ clock: new ManualClock(), ...options });
+  onTestFinished(() => aws.close());
+  return aws;
 }
 
 export function makeWire(environment: Environment, ...services: Service[]): Wire {

@@ -89,12 +89,33 @@ export interface ClaimedTask {
   timeoutSeconds: number;
   leaseSeconds: number;
   metadata?: Record<string, Json> | null;
+  /** The message as which it came. */
+  message?: Message | null;
   /** Files to give to others: patterns. */
   exports?: string[];
   /** Files to bring into the workspace before it runs. */
   imports?: SharedFiles[];
   /** Why the attempt before this one failed. */
   lastError?: { code: string; message: string } | null;
+}
+
+/** What somebody has told the agent; its body is the task's input. */
+export interface Message {
+  id: string;
+  from: { type: 'key' | 'agent' | 'schedule' | 'system'; id: string };
+  topic: string | null;
+  /** The agent that an answer should go to. */
+  replyTo: string | null;
+}
+
+/** What a task tells another agent. */
+export interface OutgoingMessage {
+  to: string;
+  body: Json;
+  topic?: string;
+  replyTo?: string;
+  /** false: a paused agent gets it when it next runs for something else. */
+  wake?: boolean;
 }
 
 /** What a task of another step gave: a pack of files, for this folder of the workspace. */

@@ -8,6 +8,7 @@ import type {
   GenerationReport,
   Instructions,
   LogLine,
+  OutgoingMessage,
   Renewal,
   Settled,
   StandbyEnrolment,
@@ -44,6 +45,8 @@ export type CallOptions = {
   /** For how long network errors, 429 and 5xx are tried again. 0: a single try. Default 10 minutes. */
   patienceMs?: number;
   signal?: AbortSignal;
+  /** Of a call that is not safe to repeat without one. */
+  idempotencyKey?: string;
 };
 
 export interface ClientDependencies {
@@ -69,22 +72,26 @@ export function makeRuntimeClient(deps: ClientDependencies) {
   let lastAnswerAt = deps.clock.now();
   let displaced = false;
 
-  async function once(path: string, body: object, signal?: AbortSignal): Promise<Response> {
+  async function once(path: string, body: object, { signal, idempotencyKey }: CallOptions): Promise<Response> {
     const timeout = AbortSignal.timeout(callTimeoutMs);
     return await deps.fetch(`${deps.apiUrl}/v1/runtime/${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
+      headers: {
+        'content-type': 'application/json',
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+      },
       body: JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
   }
 
   /** One try: the parsed answer, or the reason to try again with the delay that the server asked for. */
-  async function attempt<T>(path: string, body: object, signal?: AbortSignal): Promise<{ answer: T } | Retry> {
+  async function attempt<T>(path: string, body: object, options: CallOptions): Promise<{ answer: T } | Retry> {
     let response: Response;
     let text: string;
     try {
-      response = await once(path, body, signal);
+      response = await once(path, body, options);
       text = await response.text();
     } catch (error) {
       return { retryBecause: describeError(error), afterMs: 0 };
@@ -102,7 +109,7 @@ export function makeRuntimeClient(deps: ClientDependencies) {
     const { patienceMs = defaultPatienceMs, signal } = options;
     const until = deps.clock.now() + patienceMs;
     for (let tries = 1; ; tries++) {
-      const result = await attempt<T>(path, body, signal).catch((error) => {
+      const result = await attempt<T>(path, body, options).catch((error) => {
         if (error instanceof DisplacedError && !displaced) {
           displaced = true;
           deps.onDisplaced?.(error);
@@ -164,6 +171,13 @@ export function makeRuntimeClient(deps: ClientDependencies) {
       call<{ generation: number }>('workspace', report, options),
     workspaceDamaged: (report: DamageReport, options?: CallOptions) =>
       call<{ workspace: WorkspacePointer | null }>('workspace/damaged', report, options),
+    /** @param n which message of the attempt it is: the API takes each once */
+    send: (task: TaskAddress, n: number, message: OutgoingMessage, options?: CallOptions) =>
+      call<{ id: string }>(
+        'messages',
+        { ...message, taskId: task.id, ...held(task) },
+        { ...options, idempotencyKey: `${task.id}-${task.fence}-${n}` },
+      ),
     activity: (seconds: number, options?: CallOptions) => call<{ until: string }>('activity', { seconds }, options),
     stop: (reason: StopReason, detail: string | undefined, options?: CallOptions) =>
       call<{ stop: boolean; instructions: Instructions }>(
@@ -181,14 +195,15 @@ function parse(text: string): unknown {
 }
 
 function refusal(status: number, text: string): RefusedError {
-  let problem: { code?: string; detail?: string; title?: string } = {};
+  let problem: { code?: string; detail?: string; title?: string; issues?: { path: string; message: string }[] } = {};
   try {
     problem = JSON.parse(text);
   } catch {
     // A proxy's error page: the status says enough.
   }
   const code = problem.code ?? `http_${status}`;
-  const detail = problem.detail ?? problem.title ?? `The API answered HTTP ${status}.`;
+  const issues = (problem.issues ?? []).map(({ path, message }) => ` ${path}: ${message}`);
+  const detail = `${problem.detail ?? problem.title ?? `The API answered HTTP ${status}.`}${issues.join('')}`;
   if (status === 401 || code === 'runtime_replaced') return new DisplacedError(status, code, detail);
   if (code === 'fence_lost') return new FenceLostError(status, code, detail);
   return new RefusedError(status, code, detail);

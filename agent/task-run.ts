@@ -3,7 +3,7 @@ import type { Driver, DriverOutcome, DriverRun, DriverSetting, DriverTask } from
 import { describeError, type Log } from './log.ts';
 import { type LogBatcher, makeLogBatcher } from './log-batcher.ts';
 import { prepareOutput, upload } from './output.ts';
-import type { ClaimedTask, Failure, Json, LogLine, Settled, TaskOutput } from './protocol.ts';
+import type { ClaimedTask, Failure, Json, LogLine, OutgoingMessage, Settled, TaskOutput } from './protocol.ts';
 import { DisplacedError, FenceLostError, RefusedError, type RuntimeClient } from './runtime-client.ts';
 import { packFiles, unpackAll } from './shared-files.ts';
 import { readInput } from './task-input.ts';
@@ -65,6 +65,9 @@ class Attempt implements TaskRun {
   /** The fence, or the runtime, is lost. */
   readonly #gone = new AbortController();
   readonly #tokens = { input: 0, output: 0 };
+  /** Those that it has sent, which the API takes in their order. */
+  #messages = 0;
+  #lastSent: Promise<unknown> = Promise.resolve();
   #ending: Ending | null = null;
   #releaseReason = '';
   #reporting = false;
@@ -162,6 +165,7 @@ class Attempt implements TaskRun {
       onLine: this.#logs.line,
       onProgress: this.#logs.progress,
       onActivity: this.#deps.onActivity,
+      onSend: (message) => this.#sendMessage(message),
       onTokens: (more, out) => {
         this.#tokens.input += more;
         this.#tokens.output += out;
@@ -177,6 +181,17 @@ class Attempt implements TaskRun {
       driven.abort();
       this.#running = null;
     }
+  }
+
+  #sendMessage(message: OutgoingMessage): Promise<{ id: string }> {
+    this.#messages += 1;
+    const n = this.#messages;
+    const send = () => this.#deps.client.send(this.task, n, message, { signal: this.#gone.signal });
+    const sent = this.#lastSent.then(send);
+    this.#lastSent = sent.catch((error) => {
+      if (error instanceof FenceLostError) this.lose();
+    });
+    return sent;
   }
 
   async #perform(): Promise<Report | null> {

@@ -40,6 +40,7 @@ import { version } from '../lib/version.ts';
 import { keyAuthentication } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { causeOf, serve } from './http.ts';
+import { messageRoutes } from './message-routes.ts';
 import { wrapped } from './middleware.ts';
 import { nextCursor, positionOf, urlSeconds } from './paging.ts';
 import { scheduleRoutes } from './schedule-routes.ts';
@@ -52,6 +53,7 @@ export function makeHandler(deps: FunctionDeps) {
     ...templateRoutes(deps),
     ...agentRoutes(deps),
     ...taskRoutes(deps),
+    ...messageRoutes(deps),
     ...scheduleRoutes(deps),
     ...workflowRoutes(deps),
     ...runRoutes(deps),

@@ -11,6 +11,7 @@ import { enrolmentView, instructionsView, standbyView, workspacePointerView } fr
 import { tokenAuthentication, tokenKeyReader } from './authenticate.ts';
 import type { FunctionDeps } from './deps.ts';
 import { causeOf, serve } from './http.ts';
+import { sentMessageRoutes } from './message-routes.ts';
 import { wrapped } from './middleware.ts';
 import { ownScheduleRoutes } from './own-schedule-routes.ts';
 import { me } from './runtime-identity.ts';
@@ -117,6 +118,7 @@ export function makeHandler(deps: FunctionDeps) {
         return { stop, instructions: await instructed(instructions) };
       }),
       ...ownScheduleRoutes(deps),
+      ...sentMessageRoutes(deps),
     ],
     tokenAuthentication(tokenKey),
   );

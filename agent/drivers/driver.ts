@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { ClaimedTask, Failure, Json, LogLine, RuntimeConfig } from '../protocol.ts';
+import type { ClaimedTask, Failure, Json, LogLine, OutgoingMessage, RuntimeConfig } from '../protocol.ts';
 import type { DriverUser } from './user.ts';
 
 /** Where a driver runs: the same for all tasks of a runtime. */
@@ -29,6 +29,8 @@ export interface DriverTask {
   onProgress(value: Json): void;
   onActivity(seconds: number): void;
   onTokens(input: number, output: number): void;
+  /** Sends a message, after those before it. @throws Error that says why the API does not take it */
+  onSend(message: OutgoingMessage): Promise<{ id: string }>;
 }
 
 /** What a driver ended with. Bytes are what a program wrote; a value is what a module returned. */

@@ -1,4 +1,4 @@
-import type { Json, OutputSpec } from '../protocol.ts';
+import type { Json, Message, OutgoingMessage, OutputSpec } from '../protocol.ts';
 
 /** What `run(task, ctx)` of a module gets as `task`. */
 export interface ModuleTask {
@@ -6,6 +6,8 @@ export interface ModuleTask {
   input: Json;
   metadata: Record<string, Json>;
   output: OutputSpec;
+  /** The message as which it came; its body is the input. null: it was given as a task. */
+  message: Message | null;
   /** Why the attempt before this one failed, such as `output_invalid` with what did not fit the schema; null on the first. */
   lastError: { code: string; message: string } | null;
 }
@@ -29,21 +31,31 @@ export interface ModuleContext {
    * hours in a row without a task.
    */
   activity(seconds: number): void;
+  /**
+   * Sends another agent a message, which it takes as a task with `body` as the input. Resolves when the message is in its
+   * queue; rejects with a sentence when there is no such agent. The task does not end before its messages are sent. An
+   * attempt that is tried again sends its messages again.
+   */
+  send(message: OutgoingMessage): Promise<{ id: string }>;
   /** Adds to the task's usage. */
   tokens(usage: { input?: number; output?: number }): void;
 }
 
-/** The one message to the runner. */
-export interface ToRunner {
+/** The runner's order: the first that it is told. */
+export interface Order {
   path: string;
   task: ModuleTask;
   context: Pick<ModuleContext, 'agentId' | 'attempt' | 'workspace'>;
 }
+
+/** What became of the n-th `ctx.send()`. */
+export type Sent = { n: number } & ({ id: string } | { refused: string });
 
 export type FromRunner =
   | { type: 'log'; line: string }
   | { type: 'progress'; value: Json }
   | { type: 'activity'; seconds: number }
   | { type: 'tokens'; input: number; output: number }
+  | { type: 'send'; n: number; message: OutgoingMessage }
   | { type: 'returned'; value: Json }
   | { type: 'threw'; message: string; code?: string; retryAfterSeconds?: number };

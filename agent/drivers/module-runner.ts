@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
-import type { Json } from '../protocol.ts';
-import type { FromRunner, ModuleContext, ModuleTask, ToRunner } from './module-channel.ts';
+import type { Json, OutgoingMessage } from '../protocol.ts';
+import type { FromRunner, ModuleContext, ModuleTask, Order, Sent } from './module-channel.ts';
 
 /** The child process of the module driver: takes one order, runs the module, says how it ended, and is gone. */
 export function runModuleRunner(): void {
@@ -9,13 +9,13 @@ export function runModuleRunner(): void {
   process.on('SIGTERM', () => cancelled.abort(new Error('The task was told to stop.')));
   // Without its shim nobody would hear the answer.
   process.on('disconnect', () => process.exit(1));
-  process.once('message', async (order: ToRunner) => {
+  process.once('message', async (order: Order) => {
     const last = await perform(order, cancelled.signal);
     process.send?.(last, () => process.exit(0));
   });
 }
 
-async function perform(order: ToRunner, signal: AbortSignal): Promise<FromRunner> {
+async function perform(order: Order, signal: AbortSignal): Promise<FromRunner> {
   try {
     const module = (await import(pathToFileURL(order.path).href)) as { run?: unknown };
     if (typeof module.run !== 'function') {
@@ -24,14 +24,16 @@ async function perform(order: ToRunner, signal: AbortSignal): Promise<FromRunner
       );
     }
     const run = module.run as (task: ModuleTask, ctx: ModuleContext) => unknown;
-    return { type: 'returned', value: asJson(await run(order.task, contextOf(order, signal))) };
+    const outbox = new Outbox();
+    const value = asJson(await run(order.task, contextOf(order, signal, outbox)));
+    await outbox.settled();
+    return { type: 'returned', value };
   } catch (error) {
     return failureOf(error);
   }
 }
 
-function contextOf(order: ToRunner, signal: AbortSignal): ModuleContext {
-  const tell = (message: FromRunner) => void process.send?.(message);
+function contextOf(order: Order, signal: AbortSignal, outbox: Outbox): ModuleContext {
   return {
     ...order.context,
     taskId: order.task.id,
@@ -41,6 +43,7 @@ function contextOf(order: ToRunner, signal: AbortSignal): ModuleContext {
     },
     progress: (value) => tell({ type: 'progress', value: checkProgress(asJson(value)) }),
     activity: (seconds) => tell({ type: 'activity', seconds: checkNumber('ctx.activity()', seconds, 86_400) }),
+    send: async (message) => outbox.send(asJson(message) as unknown as OutgoingMessage),
     tokens: ({ input = 0, output = 0 }) =>
       tell({
         type: 'tokens',
@@ -49,6 +52,38 @@ function contextOf(order: ToRunner, signal: AbortSignal): ModuleContext {
       }),
   };
 }
+
+/** The messages of a task, of each of which the shim says what became of it. */
+class Outbox {
+  private readonly waiting = new Map<number, (sent: Sent) => void>();
+  private readonly sending = new Set<Promise<unknown>>();
+  private sent = 0;
+
+  constructor() {
+    process.on('message', (answer: Sent) => {
+      this.waiting.get(answer.n)?.(answer);
+      this.waiting.delete(answer.n);
+    });
+  }
+
+  send(message: OutgoingMessage): Promise<{ id: string }> {
+    this.sent += 1;
+    const n = this.sent;
+    const answered = new Promise<{ id: string }>((resolve, reject) => {
+      this.waiting.set(n, (sent) => ('id' in sent ? resolve({ id: sent.id }) : reject(new Error(sent.refused))));
+    });
+    this.sending.add(answered);
+    tell({ type: 'send', n, message });
+    return answered;
+  }
+
+  /** Settles when nothing is under way any more: a task does not end before its messages are sent. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.sending);
+  }
+}
+
+const tell = (message: FromRunner) => void process.send?.(message);
 
 /** The API takes no more, and would refuse the log lines that travel with it. */
 const mostProgressBytes = 4096;

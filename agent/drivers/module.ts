@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { resolve } from 'node:path';
+import { describeError } from '../log.ts';
 import type { Failure, Json } from '../protocol.ts';
 import { type DriverOutcome, type DriverRun, type DriverSetting, type DriverTask, mostOutputBytes } from './driver.ts';
-import type { FromRunner, ToRunner } from './module-channel.ts';
+import type { FromRunner, Order, Sent } from './module-channel.ts';
 import { type Program, type ProgramEnd, startProgram } from './program.ts';
 
 /**
@@ -17,12 +18,13 @@ export function runModule(setting: DriverSetting, run: DriverTask): DriverRun {
   const { child, group } = program;
   const answer = listen(child, run);
   if (group !== null) {
-    const order: ToRunner = {
+    const order: Order = {
       path: resolve(setting.moduleRoot, driver.path),
       task: {
         id: run.task.id,
         input: Buffer.isBuffer(run.input) ? run.input.toString('utf8') : run.input,
         metadata: run.task.metadata ?? {},
+        message: run.task.message ?? null,
         output: run.task.output ?? { type: 'text' },
         lastError: run.task.lastError ?? null,
       },
@@ -53,6 +55,9 @@ function listen(child: ChildProcess, run: DriverTask): Answer {
         return run.onActivity(message.seconds);
       case 'tokens':
         return run.onTokens(message.input, message.output);
+      case 'send':
+        void send(run, message).then((sent) => child.connected && child.send(sent, () => {}));
+        return;
       case 'returned':
         answer.outcome = checkSize(message.value);
         return;
@@ -64,6 +69,15 @@ function listen(child: ChildProcess, run: DriverTask): Answer {
     }
   });
   return answer;
+}
+
+async function send(run: DriverTask, { n, message }: Extract<FromRunner, { type: 'send' }>): Promise<Sent> {
+  try {
+    const { id } = await run.onSend(message);
+    return { n, id };
+  } catch (error) {
+    return { n, refused: describeError(error) };
+  }
 }
 
 function judge(end: ProgramEnd, program: Program, answer: Answer): DriverOutcome {

@@ -1,4 +1,4 @@
-import type { ClaimedTask } from '../protocol.ts';
+import type { ClaimedTask, Message } from '../protocol.ts';
 import type { DriverSetting } from './driver.ts';
 
 /** The shim's own business: no program needs these, and some would let it act as the shim. */
@@ -27,5 +27,15 @@ export function programEnvironment(setting: DriverSetting, task: ClaimedTask): R
     // What was wrong with the attempt before, so that this one can do better.
     ...(task.lastError ? { ROUSE_LAST_ERROR: `${task.lastError.code}: ${task.lastError.message}` } : {}),
     ROUSE_WORKSPACE: setting.workspace,
+    ...(task.message ? messageVariables(task.message) : {}),
+  };
+}
+
+function messageVariables({ id, from, topic, replyTo }: Message): Record<string, string> {
+  return {
+    ROUSE_MESSAGE_ID: id,
+    ROUSE_MESSAGE_FROM: from.id,
+    ...(topic === null ? {} : { ROUSE_MESSAGE_TOPIC: topic }),
+    ...(replyTo === null ? {} : { ROUSE_MESSAGE_REPLY_TO: replyTo }),
   };
 }

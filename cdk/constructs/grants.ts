@@ -122,7 +122,8 @@ export function grantsOf(granted: Granted): Record<FunctionName, PolicyStatement
     runtime: [
       onTable(stateTable, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem', 'Query'),
       onTable(logTable, 'PutItem'),
-      send(work),
+      // A task sends another agent a message.
+      send(bells, work),
       allow(['sqs:DeleteQueue'], [bells.queueArn]),
       onParameters(['ssm:GetParameter'], granted.tokenKeyParameter),
       onObjects('GetObject', 'agents/*', 'tasks/*', 'uploads/*'),

@@ -2,6 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import type { CarriedEvent, RecordedEvent } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import type { HeadRef } from '../domain/head.ts';
+import type { Message } from '../domain/message.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { FinalStatus, LiveTask, TaskError } from '../domain/task.ts';
 import type { OwnedRuntime } from './runtime-ports.ts';
@@ -75,6 +76,8 @@ export interface TaskRecord {
   createdMs: number;
   retryOf?: string | undefined;
   parent?: Parent | undefined;
+  /** It came as a message. */
+  message?: Message | undefined;
   /** Patterns of the files that it gives to others. */
   exports?: string[] | undefined;
   /** Files of other tasks that it gets before it runs. */

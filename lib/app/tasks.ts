@@ -2,6 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
 import { agentHead } from '../domain/head.ts';
 import { idOf, isId, timeOf } from '../domain/id.ts';
+import type { Message } from '../domain/message.ts';
 import { inputObject, uploadObject } from '../domain/object-key.ts';
 import type { Parent } from '../domain/parent.ts';
 import {
@@ -37,6 +38,10 @@ export interface SubmitTask {
   metadata: Record<string, unknown>;
   retryOf?: string | undefined;
   parent?: Parent | undefined;
+  /** It comes as a message. */
+  message?: Message | undefined;
+  /** Whether a paused agent starts for it. @default true */
+  wakes?: boolean | undefined;
   exports?: string[] | undefined;
   imports?: Import[] | undefined;
 }
@@ -80,10 +85,11 @@ export async function submitTask(
     createdMs,
     retryOf: command.retryOf,
     parent: command.parent,
+    message: command.message,
     exports: command.exports,
     imports: command.imports,
   };
-  const { task, events } = submit({
+  const queued = {
     id,
     agentId,
     tenant,
@@ -95,7 +101,9 @@ export async function submitTask(
     notBeforeMs,
     expiresMs: command.expiresInSeconds === undefined ? undefined : createdMs + command.expiresInSeconds * 1000,
     parent: command.parent,
-  });
+    wakes: command.wakes === false ? (false as const) : undefined,
+  };
+  const { task, events } = submit(queued, command.message);
   await deps.tasks.submit(record, task, carry(deps, events, by));
   await ringIfWaiting(deps, agent);
   return { record, live: task };
@@ -239,7 +247,7 @@ export async function retryTask(
   const settings = await settingsOf(deps, agent);
   // As in submitTask: a replay must find the live row of the first try, not make a second one.
   const createdMs = timeOf(id);
-  const { input, inputKey, expects, metadata, priority, maxAttempts, timeoutSeconds, agentId } = record;
+  const { input, inputKey, expects, metadata, message, priority, maxAttempts, timeoutSeconds, agentId } = record;
   const again: TaskRecord = {
     id,
     agentId,
@@ -250,6 +258,7 @@ export async function retryTask(
     inputKey,
     expects,
     metadata,
+    message,
     maxAttempts,
     timeoutSeconds,
     createdMs,
@@ -316,7 +325,8 @@ export async function listAgentTasks(
   return knownPage(deps, (size, from) => deps.tasks.pageOfAgent(tenant, agentId, size, from), statuses, limit, before);
 }
 
-function knownPage(
+/** A page of records with their live rows, of those with one of the statuses. */
+export function knownPage(
   deps: Deps,
   read: (limit: number, before: string | undefined) => Promise<Page<TaskRecord>>,
   statuses: readonly TaskStatus[],

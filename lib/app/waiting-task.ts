@@ -1,4 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
+import type { LiveTask } from '../domain/task.ts';
 import type { Deps } from './deps.ts';
 import type { KnownTask } from './tasks.ts';
 
@@ -7,8 +8,12 @@ export async function withReason(deps: Deps, known: KnownTask): Promise<KnownTas
   const { live } = known;
   if (live?.status !== 'queued') return known;
   const agent = await deps.agents.get(live.tenant, live.agentId, { strong: false });
-  const statusReason = agent && reasonOf(agent);
+  const statusReason = agent && (reasonOf(agent) ?? reasonToSleep(agent, live));
   return statusReason ? { ...known, live: { ...live, statusReason } } : known;
+}
+
+function reasonToSleep({ status }: Agent, { wakes }: LiveTask): string | undefined {
+  return status === 'paused' && wakes === false ? 'it wakes nobody: its agent takes it when it next runs' : undefined;
 }
 
 function reasonOf({ status, statusReason, held, copy }: Agent): string | undefined {

@@ -1,4 +1,5 @@
 import type { EventDraft } from './event.ts';
+import { type Message, messageIdOf } from './message.ts';
 import type { Parent } from './parent.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
 
@@ -35,6 +36,8 @@ interface TaskBase {
   firstStartedMs?: number | undefined;
   /** Who hears of its end. */
   parent?: Parent | undefined;
+  /** A paused agent does not start for it: it is taken when the agent runs for something else. */
+  wakes?: false | undefined;
 }
 
 export interface TaskError {
@@ -119,10 +122,12 @@ export function placeOf(sinceMs: number, priority: number): number {
 
 export function submit(
   task: Omit<QueuedTask, 'status' | 'version' | 'attempt' | 'failures'>,
+  message?: Message,
 ): TaskDecision<QueuedTask> {
+  const sent = message && { messageId: messageIdOf(task.id), ...message };
   return {
     task: { ...task, status: 'queued', version: 1, attempt: 0, failures: 0 },
-    events: [{ type: 'task.queued' }],
+    events: [...(sent ? [{ type: 'message.sent', data: sent }] : []), { type: 'task.queued' }],
   };
 }
 

@@ -36,7 +36,7 @@ interface ContractSpec<
   otherStatus?: number;
   /** The read may be asked to wait (`waitSeconds`), so the `wait` function serves it. */
   waits?: boolean;
-  /** Whether `Idempotency-Key` counts; true for a POST with a key unless given. */
+  /** Whether `Idempotency-Key` counts; true for a POST by an API key unless given. */
   idempotent?: boolean;
   /** What can go wrong besides the errors that any route has. */
   errors?: readonly ErrorCode[];

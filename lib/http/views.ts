@@ -11,6 +11,7 @@ import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
 import type { Parent } from '../domain/parent.ts';
 import type { Pool } from '../domain/pool.ts';
 import { isFinished, reasonOf as reasonOfTask, statusSince } from '../domain/task.ts';
+import { taskMessageView } from './message-views.ts';
 import type { Agent as AgentResource } from './schemas/agent.ts';
 import type { Event } from './schemas/event.ts';
 import type { Generation as GenerationResource } from './schemas/generation.ts';
@@ -88,6 +89,7 @@ export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
     metadata: record.metadata ?? {},
     retryOf: record.retryOf ?? null,
     parent: record.parent === undefined ? null : parentView(record.parent),
+    message: record.message === undefined ? null : taskMessageView(record.id, record.message),
     notBefore: live?.status === 'queued' && live.notBeforeMs > record.createdMs ? time(live.notBeforeMs) : null,
     expiresAt: timeOrNull(live?.expiresMs),
     timeoutSeconds: record.timeoutSeconds,
@@ -173,6 +175,7 @@ export async function instructionsView(
     timeoutSeconds: task.timeoutSeconds,
     leaseSeconds: task.leaseSeconds,
     metadata: record.metadata ?? {},
+    message: record.message === undefined ? null : taskMessageView(record.id, record.message),
     ...(record.exports ? { exports: record.exports } : {}),
     ...(record.imports ? { imports: await Promise.all(record.imports.map((one) => importView(one, presign))) } : {}),
     lastError: task.lastError ?? null,

@@ -194,6 +194,16 @@ describe('the environment of a command', () => {
     });
   });
 
+  test('tells of the message as which the task came', async () => {
+    run('env | grep ^ROUSE_MESSAGE_ | sort');
+    const from = { type: 'agent' as const, id: 'agt_1' };
+    cloud.submit('tsk_1', { message: { id: 'msg_1', from, topic: 'sums', replyTo: null } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: 'ROUSE_MESSAGE_FROM=agt_1\nROUSE_MESSAGE_ID=msg_1\nROUSE_MESSAGE_TOPIC=sums\n',
+    });
+  });
+
   test('is not changed by the start-up files of bash, which takes a socket on stdin for a remote login', async () => {
     const home = temporaryFolder();
     writeFileSync(join(home, '.bashrc'), 'echo noise; export NOISE=1');

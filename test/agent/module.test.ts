@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Cloud } from './support/cloud.ts';
+import { type Cloud, problem } from './support/cloud.ts';
 import { isAlive } from './support/processes.ts';
 import { startCloud, startShim, temporaryFolder } from './support/shim.ts';
 
@@ -23,7 +23,7 @@ describe('a module', () => {
     cloud.submit('tsk_1', { input: { n: 2 }, metadata: { m: 1 }, output: { type: 'json' }, fence: 3 });
     const { workspace } = startAgent(`
       export async function run(task, ctx) {
-        const { signal, log, progress, activity, tokens, ...rest } = ctx;
+        const { signal, log, progress, activity, send, tokens, ...rest } = ctx;
         return { task, rest, cwd: process.cwd(), aborted: signal.aborted };
       }`);
     expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
@@ -55,6 +55,52 @@ describe('a module', () => {
     expect(await cloud.called('activity')).toEqual({ seconds: 2 });
     await shim.exit;
     expect(Date.now() - startedAt).toBeGreaterThan(2000);
+  });
+
+  test('gets the message as which its task came, and sends others in their order', async () => {
+    const message = { id: 'msg_1', from: { type: 'agent' as const, id: 'agt_1' }, topic: 'sums', replyTo: 'agt_1' };
+    cloud.submit('tsk_1', { message, fence: 2 });
+    cloud.override('messages', ({ body }) => ({ status: 202, body: { id: `msg_${body}` } }));
+    startAgent(`
+      export async function run({ message }, ctx) {
+        const first = ctx.send({ to: message.replyTo, topic: message.topic, body: 1 });
+        const second = ctx.send({ to: message.from.id, body: 2, wake: false });
+        ctx.send({ to: 'agt_2', body: 3 });
+        return [await first, await second];
+      }`);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: [{ id: 'msg_1' }, { id: 'msg_2' }] });
+    const sent = cloud.calls.filter(({ route }) => route === 'messages' || route.endsWith('/complete'));
+    const grip = { taskId: 'tsk_1', fence: 2 };
+    expect(sent).toMatchObject([
+      { body: { ...grip, to: 'agt_1', topic: 'sums', body: 1 }, idempotencyKey: 'tsk_1-2-1' },
+      { body: { ...grip, to: 'agt_1', body: 2, wake: false }, idempotencyKey: 'tsk_1-2-2' },
+      // It waits for nothing, and yet the task does not end before it is sent.
+      { body: { ...grip, to: 'agt_2', body: 3 }, idempotencyKey: 'tsk_1-2-3' },
+      { route: 'tasks/tsk_1/complete' },
+    ]);
+  });
+
+  test('hears why a message is not taken, and may go on', async () => {
+    cloud.submit('tsk_1');
+    const issues = [{ path: 'to', message: 'Received "bob"; an id is allowed.' }];
+    cloud.override('messages', () => ({ status: 422, body: { code: 'invalid', detail: 'It does not fit.', issues } }));
+    startAgent("export const run = (task, ctx) => ctx.send({ to: 'bob', body: 1 }).catch((error) => error.message)");
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: 'It does not fit. to: Received "bob"; an id is allowed. (invalid)',
+    });
+  });
+
+  test('dies when a message tells that it has lost its fence', async () => {
+    cloud.submit('tsk_1');
+    cloud.override('messages', () => problem(409, 'fence_lost'));
+    startAgent(`
+      export async function run(task, ctx) {
+        await ctx.send({ to: 'agt_1', body: process.pid }).catch(() => {});
+        await new Promise(() => setInterval(() => {}, 1000));
+      }`);
+    const { body: pid } = await cloud.called('messages');
+    await expect.poll(() => isAlive(Number(pid))).toBe(false);
+    expect(cloud.count('tasks/tsk_1/complete') + cloud.count('tasks/tsk_1/fail')).toBe(0);
   });
 
   test('gets a large input as a value where it is JSON and as text where it is not', async () => {

@@ -37,6 +37,7 @@ test('what a child wrote while the shim had no time is read, though the time for
     onProgress: () => {},
     onActivity: () => {},
     onTokens: () => {},
+    onSend: async () => ({ id: '' }),
   };
   const script = 'setsid bash -c "sleep 0.4; echo late" & sleep 0.2; echo early';
   const { ended } = startProgram(setting, told, ['bash', '-c', script], ['ignore', 'pipe', 'pipe']);

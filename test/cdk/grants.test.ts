@@ -52,6 +52,7 @@ const grants: Record<FunctionName, string[]> = {
   runtime: [
     `${state}: ${items('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')}`,
     `${log}: ${items('PutItem')}`,
+    `${bells}: sqs:SendMessage`,
     `${work}: sqs:SendMessage`,
     `${bells}: sqs:DeleteQueue`,
     'ssm:~:parameter/rouse/token-key: ssm:GetParameter',

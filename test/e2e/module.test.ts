@@ -46,6 +46,24 @@ describe('a module', () => {
     expect(task).toMatchObject({ status: 'failed', error: { code: 'cold_oven', message: 'The oven is cold.' } });
   });
 
+  test('takes a message and answers it: both agents wake for it', timed, async () => {
+    const counter = await api.agent({ driver: { type: 'module', path } });
+    const asker = await api.agent({
+      driver: { type: 'command', command: ['sh', '-c', 'echo "$ROUSE_MESSAGE_FROM: $(cat)"'] },
+    });
+    const asked = await api.call<{ taskId: string }>('POST', `/v1/agents/${counter.id}/messages`, {
+      body: { ask: 'how long?' },
+      replyTo: asker.id,
+    });
+    const answer = await api.until(
+      'the answer',
+      async () => (await api.call<{ items: { taskId: string }[] }>('GET', `/v1/agents/${asker.id}/messages`)).items[0],
+      (found) => found !== undefined,
+    );
+    expect(await api.finished({ id: answer!.taskId })).toMatchObject({ output: `${counter.id}: 9\n` });
+    expect(await api.finished({ id: asked.taskId })).toMatchObject({ status: 'succeeded' });
+  });
+
   test('that is not there fails the task with its path', async () => {
     const lost = await api.agent({ driver: { type: 'module', path: 'no-such.mjs' }, task: { maxAttempts: 1 } });
     const task = await api.run(lost, {});

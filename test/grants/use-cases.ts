@@ -9,6 +9,7 @@ import { synthesize } from '../../local/start/synth.ts';
 import { Adversary, usage } from '../lifecycle/adversary-runtime.ts';
 import { Client, type TaskResource } from '../support/client.ts';
 import { InProcessStack } from '../support/in-process-stack.ts';
+import { sendFrom } from '../support/shim-api.ts';
 
 /** Something that the product does, told so that together the use cases need every grant of the template. */
 export interface UseCase {
@@ -178,6 +179,18 @@ useCase('work is cancelled, expires, fails, and is tried again', async () => {
   await client.becomes(agent.id, 'paused', 300);
   await call('POST', `/v1/agents/${agent.id}/resume`, undefined, 202);
   await stack.advance(600);
+});
+
+useCase('an agent tells another one, which waits for work', async () => {
+  const [teller, listener] = [await client.createAgent('echo'), await client.createAgent('echo', { start: true })];
+  await client.becomes(listener.id, 'running');
+  stack.fleet.program = async (task, shim) => {
+    if (!task.message) await sendFrom(shim, task, 1, { to: listener.id, body: 'x' });
+  };
+  await client.ended((await client.submit(teller.id, 'go')).id);
+  await stack.advance(5);
+  const { items } = await call<{ items: TaskResource[] }>('GET', `/v1/agents/${listener.id}/messages`);
+  expect(items).toMatchObject([{ status: 'succeeded' }]);
 });
 
 useCase('a reader waits, and finishes what a function left', async () => {

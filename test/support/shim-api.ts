@@ -33,8 +33,8 @@ export class ShimApi {
     this.network = network;
   }
 
-  post<T>(route: string, body: unknown): Promise<T> {
-    return this.ask('POST', route, body);
+  post<T>(route: string, body: unknown, idempotencyKey?: string): Promise<T> {
+    return this.ask('POST', route, body, idempotencyKey);
   }
 
   /**
@@ -43,12 +43,12 @@ export class ShimApi {
    * @throws Displaced
    * @throws Refused
    */
-  async ask<T>(method: string, route: string, body?: unknown): Promise<T> {
+  async ask<T>(method: string, route: string, body?: unknown, idempotencyKey?: string): Promise<T> {
     for (let tries = 0; ; tries++) {
       if (tries > 0) await this.network.pause?.(tries);
       const fate = await this.network.fate?.(route);
       if (!this.network.isUp()) return new Promise(() => {});
-      const answer = fate === 'request_lost' ? undefined : await this.request(method, route, body);
+      const answer = fate === 'request_lost' ? undefined : await this.request(method, route, body, idempotencyKey);
       if (!this.network.isUp()) return new Promise(() => {});
       const { status, result } = fate === 'answer_lost' || !answer ? { status: 503, result: {} } : answer;
       if (status < 300) return result as T;
@@ -78,8 +78,9 @@ export class ShimApi {
     return { outputRef: { key, bytes } };
   }
 
-  private async request(method: string, route: string, body: unknown) {
+  private async request(method: string, route: string, body: unknown, idempotencyKey?: string) {
     const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
     if (this.token !== undefined) headers.authorization = `Bearer ${this.token}`;
     const answer = await this.stack.send({
       method,
@@ -90,4 +91,14 @@ export class ShimApi {
     const text = Buffer.from(answer.body).toString();
     return { status: answer.status, result: text === '' ? {} : JSON.parse(text) };
   }
+}
+
+/** What `ctx.send()` of a module does. @param n which message of the attempt it is */
+export function sendFrom(
+  shim: Pick<ShimApi, 'post'>,
+  { id: taskId, fence, place }: { id: string; fence: number; place: string },
+  n: number,
+  message: object,
+): Promise<{ id: string }> {
+  return shim.post('messages', { ...message, taskId, fence, place }, `${taskId}-${fence}-${n}`);
 }

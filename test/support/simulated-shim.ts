@@ -409,8 +409,8 @@ export class SimulatedShim implements RunningContainer {
   }
 
   /** One request to the runtime API, tried until there is an answer. */
-  post<T>(route: string, body: unknown): Promise<T> {
-    return this.api.post(route, body);
+  post<T>(route: string, body: unknown, idempotencyKey?: string): Promise<T> {
+    return this.api.post(route, body, idempotencyKey);
   }
 
   private now(): number {

@@ -71,7 +71,8 @@ async function take(
   if (task.expiresMs !== undefined && task.expiresMs <= nowMs) return expireTask(deps, task, by);
   view.any = true;
   view.expiryMs = earliest(view.expiryMs, task.expiresMs);
-  if (isClaimable(task, nowMs)) view.ready ??= task;
+  const sleeps = agent.status === 'paused' && task.wakes === false;
+  if (isClaimable(task, nowMs) && !sleeps) view.ready ??= task;
   view.nextMs = earliest(view.nextMs, task.notBeforeMs > nowMs ? task.notBeforeMs : undefined, task.expiresMs);
 }
 

@@ -1,6 +1,7 @@
 import type { Contract } from '../route.ts';
 import * as agents from './agents.ts';
 import * as feeds from './feeds.ts';
+import * as messages from './messages.ts';
 import * as ownSchedules from './own-schedules.ts';
 import * as runs from './runs.ts';
 import * as runtime from './runtime.ts';
@@ -16,6 +17,7 @@ export const contracts: readonly Contract[] = [
   ...Object.values(templates),
   ...Object.values(agents),
   ...Object.values(tasks),
+  ...Object.values(messages),
   ...Object.values(schedules),
   ...Object.values(workflows),
   ...Object.values(runs),

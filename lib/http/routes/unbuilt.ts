@@ -2,10 +2,6 @@ import type { Method } from '../route.ts';
 
 /** Routes of the documented contract that are not built: they answer 422 `not_supported` instead of 404. */
 export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
-  ...under('/v1/agents/{id}', [
-    ['POST', 'messages'],
-    ['GET', 'messages'],
-  ]),
   { method: 'POST', path: '/v1/channels/{name}/messages' },
   { method: 'PUT', path: '/v1/channels/{name}/subscribers/{agentId}' },
   { method: 'DELETE', path: '/v1/channels/{name}/subscribers/{agentId}' },
@@ -19,7 +15,3 @@ export const unbuiltRoutes: readonly { method: Method; path: string }[] = [
   { method: 'GET', path: '/v1/api-keys/{id}' },
   { method: 'DELETE', path: '/v1/api-keys/{id}' },
 ];
-
-function under(base: string, groups: [Method, ...string[]][]): { method: Method; path: string }[] {
-  return groups.flatMap(([method, ...names]) => names.map((name) => ({ method, path: `${base}/${name}` })));
-}

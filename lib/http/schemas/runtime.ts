@@ -4,12 +4,13 @@ import { jsonBytes, line, rule, timestamp } from './field.ts';
 import { id } from './id.ts';
 import { logStream } from './log.ts';
 import { outputSpec, taskStatus } from './task.ts';
+import { taskMessage } from './task-message.ts';
 
 /** Bodies and answers of the runtime protocol, which the shim speaks (docs/architecture.md). */
 
 const tenant = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, rule('the name of a tenant is allowed'));
-const fence = z.int().min(1);
-const place = z
+export const fence = z.int().min(1);
+export const place = z
   .string()
   .regex(/^-?\d{1,16}$/, rule('a place as claim gave it is allowed'))
   .describe('Where the task stands in the queue; given back as it came');
@@ -113,6 +114,7 @@ export const claimedTask = z
     timeoutSeconds: z.number(),
     leaseSeconds: z.number(),
     metadata: z.record(z.string(), z.unknown()),
+    message: taskMessage.nullable().describe('The message as which it came'),
     exports: z.array(z.string()).optional().describe('Patterns of the files to upload before it completes'),
     imports: z
       .array(z.object({ step: z.string(), url: z.string(), folder: z.string().nullable() }))

@@ -3,6 +3,7 @@ import { integer, jsonBytes, line, metadata, notBuilt, refuseUnbuilt, timeInput,
 import { id } from './id.ts';
 import { compileJsonSchema, type JsonSchema } from './json-schema.ts';
 import { pageQuery, repeated, waitSeconds } from './page.ts';
+import { taskMessage } from './task-message.ts';
 
 export const taskStatuses = [
   'queued',
@@ -21,7 +22,7 @@ const maxSchemaBytes = 16 * 1024;
 const uploadRef = id('upload');
 
 /** Any JSON. An object with the one key `$ref` is an upload. */
-const taskInput = z
+export const taskInput = z
   .unknown()
   .superRefine((input, context) => {
     if (input === undefined) {
@@ -153,6 +154,7 @@ const taskShape = {
   metadata: z.record(z.string(), z.unknown()),
   retryOf: id('task').nullable(),
   parent: parent.nullable(),
+  message: taskMessage.nullable().describe('The message as which it came'),
   notBefore: timestamp.nullable(),
   expiresAt: timestamp.nullable(),
   timeoutSeconds: z.int(),

@@ -8,6 +8,7 @@ export interface Call {
   route: string;
   body: Body;
   authorization: string | undefined;
+  idempotencyKey: unknown;
 }
 type Answer = { status: number; body: unknown };
 
@@ -151,7 +152,8 @@ export class Cloud {
     }
     if (path === '/metadata/task') return { status: 200, body: { Limits: { CPU: 0.5, Memory: 1024 } } };
     const route = path.replace('/v1/runtime/', '');
-    this.calls.push({ route, body, authorization: request.headers.authorization });
+    const { authorization, 'idempotency-key': idempotencyKey } = request.headers;
+    this.calls.push({ route, body, authorization, idempotencyKey });
     const answer = this.#overrides.get(route)?.(body) ?? this.#api(route, body);
     this.#changed();
     return answer;

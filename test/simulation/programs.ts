@@ -1,5 +1,5 @@
 import type { ClaimedTask } from '../../lib/http/schemas/runtime.ts';
-import { Refused } from '../support/shim-api.ts';
+import { Refused, sendFrom } from '../support/shim-api.ts';
 import { ProgramFailure, type SimulatedShim } from '../support/simulated-shim.ts';
 import type { Random } from './random.ts';
 import { download } from './web.ts';
@@ -28,6 +28,8 @@ export interface Work {
   schedules?: 'put' | 'delete';
   /** It asks that its agent be kept from idling for so long. */
   staysSeconds?: number;
+  /** It tells an agent to do work of this number. */
+  tells?: { to: string; number: number };
 }
 
 /** Work of all kinds: mostly short, now and then long, failing, deadly, large. */
@@ -65,8 +67,13 @@ export function answerOf({ number, answerBytes }: Work): unknown {
   return { number, ...(answerBytes ? { padding: 'y'.repeat(answerBytes) } : {}) };
 }
 
-/** Runs work in the container of a shim. */
-export async function perform(world: World, task: ClaimedTask, shim: SimulatedShim): Promise<unknown> {
+/** Runs work in the container of a shim. `onSent` hears of the tasks by which others take its messages. */
+export async function perform(
+  world: World,
+  task: ClaimedTask,
+  shim: SimulatedShim,
+  onSent: (taskId: string, to: string, work: Work) => void = () => {},
+): Promise<unknown> {
   const work = await workOf(world, task);
   const { fence } = task;
   if (work.lines) {
@@ -76,6 +83,7 @@ export async function perform(world: World, task: ClaimedTask, shim: SimulatedSh
   }
   if (work.staysSeconds) await shim.post('activity', { seconds: work.staysSeconds });
   if (work.schedules) await ownSchedules(shim, work);
+  if (work.tells) await tell(shim, task, work.tells, onSent);
   await world.sleep(work.seconds * 1000);
   if (work.hangs) await new Promise<never>(() => {});
   if (fence <= (work.deaths ?? 0)) {
@@ -92,6 +100,25 @@ async function workOf(world: World, task: ClaimedTask): Promise<Work> {
   const found = await download(world, task.inputUrl);
   if (!found) throw new ProgramFailure('input_unavailable', 'The input could not be downloaded.');
   return found.value as Work;
+}
+
+/** Sends a message, and then again, as if there had been no answer. Who is archived or gone takes none. */
+async function tell(
+  shim: SimulatedShim,
+  task: ClaimedTask,
+  { to, number }: { to: string; number: number },
+  onSent: (taskId: string, to: string, work: Work) => void,
+): Promise<void> {
+  const body: Work = { number, seconds: 1 };
+  try {
+    const sent = await sendFrom(shim, task, 1, { to, body });
+    const again = await sendFrom(shim, task, 1, { to, body });
+    if (again.taskId !== sent.taskId)
+      throw new Error(`A message was sent twice, as ${sent.taskId} and ${again.taskId}.`);
+    onSent(sent.taskId, to, body);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+  }
 }
 
 /** Agents have schedules of their own, by the token of their runtime. What is refused is left. */

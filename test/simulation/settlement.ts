@@ -45,11 +45,11 @@ export class Settlement {
     world.deploy(noLimits);
     // Requests that clients are about to try again come before.
     await world.runUntil(world.now() + 3 * minuteMs);
-    await this.untilNone('unfinished tasks and runs', () => checker.unfinished());
+    await this.untilNone('unfinished tasks and runs', () => checker.unfinished(!this.isOver));
     await this.untilNone('alarms that are wrong', () => this.remains.alarms());
     this.release();
     await world.runUntil(world.now() + minuteMs);
-    await this.untilNone('unfinished tasks and runs', () => checker.unfinished());
+    await this.untilNone('unfinished tasks and runs', () => checker.unfinished(!this.isOver));
     await this.untilNone('leftovers', () => checker.leftovers());
     checker.look();
     checker.checkTasks();

@@ -99,6 +99,6 @@ export function sendFrom(
   { id: taskId, fence, place }: { id: string; fence: number; place: string },
   n: number,
   message: object,
-): Promise<{ id: string }> {
+): Promise<{ id: string; taskId: string }> {
   return shim.post('messages', { ...message, taskId, fence, place }, `${taskId}-${fence}-${n}`);
 }

@@ -8,6 +8,7 @@ function paths({ templates, workflows }: Scene, customer: Owner): string[] {
   const found = [
     agent,
     `${agent}/tasks?limit=5`,
+    `${agent}/messages?limit=5`,
     `${agent}/logs?limit=10`,
     `${agent}/generations`,
     `${agent}/generations/1/files`,

@@ -26,6 +26,7 @@ function accept(scene: Scene, customer: Customer, task: AcceptedTask): void {
 async function submit(scene: Scene, customer: Owner): Promise<void> {
   const { api, random, agentId } = customer;
   const work = randomWork(random, scene.nextNumber());
+  if (random.chance(0.08)) work.tells = { to: random.pick([...scene.agentIds]), number: scene.nextNumber() };
   const body = { input: work, ...taskOptions(random, scene.world.now()) };
   const key = `submit-${work.number}`;
   const ask = () => api.ask({ method: 'POST', path: `/v1/agents/${agentId}/tasks`, body, key });
@@ -55,6 +56,16 @@ async function upload(scene: Scene, customer: Owner): Promise<void> {
   if (answer?.status === 202) accept(scene, customer, { id: answer.body.id, agentId, work });
 }
 
+/** A message, which is taken like a task; now and then one that wakes nobody. */
+async function send(scene: Scene, customer: Owner): Promise<void> {
+  const { api, random, agentId } = customer;
+  const work = randomWork(random, scene.nextNumber());
+  const body = { body: work, ...(random.chance(0.3) && { topic: 'news' }), ...(random.chance(0.3) && { wake: false }) };
+  const key = `send-${work.number}`;
+  const answer = await api.ask({ method: 'POST', path: `/v1/agents/${agentId}/messages`, body, key });
+  if (answer?.status === 202) accept(scene, customer, { id: answer.body.taskId, agentId, work });
+}
+
 async function retry(scene: Scene, customer: Owner): Promise<void> {
   if (customer.tasks.length === 0) return;
   const old = scene.accepted.get(someTask(customer))!;
@@ -79,6 +90,7 @@ export const taskActions: readonly Action[] = [
       Promise.all(Array.from({ length: 2 + customer.random.int(9) }, () => submit(scene, customer))),
   },
   { name: 'upload', weight: 2, run: upload },
+  { name: 'send', weight: 6, run: send },
   { name: 'cancel', weight: 8, run: cancel },
   { name: 'retry', weight: 4, run: retry },
 ];

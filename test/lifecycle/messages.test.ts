@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type AgentResource, Client } from '../support/client.ts';
 import { sendFrom } from '../support/shim-api.ts';
-import { TestStack } from '../support/stack.ts';
+import { type FunctionCall, TestStack } from '../support/stack.ts';
+import { crashEverywhere, eventually } from './crash-everywhere.ts';
 
 interface MessageResource {
   id: string;
@@ -192,3 +193,45 @@ test('a message that failed can be tried again, and is still a message', async (
   expect(await client.ended(again.id)).toMatchObject({ status: 'succeeded', message: { topic: 'again' } });
   expect(await messagesOf(agent)).toHaveLength(2);
 });
+
+/** A client that repeats what got no answer, with the same Idempotency-Key. */
+async function insist(key: string): Promise<string> {
+  for (let tries = 0; tries < 4; tries++) {
+    const answer = await stack.request(
+      'POST',
+      `/v1/agents/${agent.id}/messages`,
+      { body: key },
+      { 'idempotency-key': key },
+    );
+    if (answer.status === 202) return answer.body.taskId as string;
+    expect(answer.status).toBe(500);
+  }
+  throw new Error('The message was never accepted.');
+}
+
+const isOfMessage = ({ function: name }: FunctionCall) => name === 'api' || name === 'runtime';
+
+test.each([
+  ['before', 5],
+  ['after', 9],
+] as const)(
+  'it is taken once, %s whichever AWS call of its way a function dies: from a client, and on from its task',
+  async (fate, least) => {
+    const other = await client.createAgent('echo');
+    const taken: unknown[] = [];
+    stack.fleet.program = async (task, shim) => {
+      if (task.message?.from.type === 'agent') return taken.push(task.input);
+      await sendFrom(shim, task, 1, { to: other.id, body: task.input });
+    };
+    let messages = 0;
+    await crashEverywhere(stack, fate, isOfMessage, least, async () => {
+      const key = `message-${++messages}`;
+      const taskId = await insist(key);
+      await eventually(stack, key, async () => taken.includes(key));
+      expect(await client.ended(taskId)).toMatchObject({ status: 'succeeded', attempt: 1 });
+      expect(taken.filter((one) => one === key)).toHaveLength(1);
+    });
+    expect(await messagesOf(other, '?limit=200')).toHaveLength(messages);
+  },
+  120_000,
+);

@@ -33,14 +33,28 @@ export interface SimulatedWorkspaceOptions {
 export class SimulatedWorkspace {
   files: string[] = [];
   private pointer: Pointer | null = null;
+  private saving: Promise<unknown> = Promise.resolve();
+  /** The numbers under which it has saved. */
+  private readonly tried: number[] = [];
   private readonly options: SimulatedWorkspaceOptions;
 
   constructor(options: SimulatedWorkspaceOptions) {
     this.options = options;
   }
 
-  /** Saves a generation of one file in each pack of these names; new ones are uploaded. @returns its number */
-  async save(packs: string[]): Promise<number> {
+  /**
+   * Saves a generation of one file in each pack of these names; new ones are uploaded. As in the real shim, one save
+   * ends before the next begins.
+   *
+   * @returns its number
+   */
+  save(packs: string[]): Promise<number> {
+    const saved = this.saving.then(() => this.saveNow(packs));
+    this.saving = saved.catch(() => {});
+    return saved;
+  }
+
+  private async saveNow(packs: string[]): Promise<number> {
     const { storage } = this.options.enrolment();
     const s3 = this.s3();
     const put = (Key: string, Body: string) => s3.send(new PutObjectCommand({ Bucket: storage.bucket, Key, Body }));
@@ -50,7 +64,10 @@ export class SimulatedWorkspace {
     const parent = this.pointer?.generation ?? null;
     const manifest = manifestOf(generation, parent, packs, keyOf);
     const body = JSON.stringify(manifest);
-    const manifestKey = `${storage.writePrefix}generations/${generation}/manifest.json`;
+    // Never the key of one whose report had no answer: it may count.
+    const folder = `${generation}${'+'.repeat(this.tried.filter((number) => number === generation).length)}`;
+    this.tried.push(generation);
+    const manifestKey = `${storage.writePrefix}generations/${folder}/manifest.json`;
     await put(manifestKey, body);
     const manifestSha256 = sha256(body);
     await this.options.post('workspace', { generation, parent, manifestKey, manifestSha256, ...manifest.totals });

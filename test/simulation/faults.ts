@@ -4,6 +4,7 @@ import type { FaultKind } from './faults/fault.ts';
 import { functionFaults } from './faults/functions.ts';
 import { serviceFaults } from './faults/services.ts';
 import { shimFaults } from './faults/shims.ts';
+import { storageFaults } from './faults/storage.ts';
 import type { World } from './world.ts';
 
 /** Differing clocks, and the network of clients, are part of the world and of the clients themselves. */
@@ -14,6 +15,7 @@ const kinds: readonly FaultKind[] = [
   ...deliveryFaults,
   ...shimFaults,
   ...containerFaults,
+  ...storageFaults,
 ];
 
 export const faultNames: readonly string[] = [...kinds.map(({ name }) => name), ...elsewhere];

@@ -17,6 +17,8 @@ import { sabotageNames } from './sabotage.ts';
 import { shrink } from './shrink.ts';
 import type { Outcome } from './simulation.ts';
 
+const traceLines = 150;
+
 const help = `npm run simulate -- [options]
 
   --seed <n>       the first seed (${defaultPlan.seed})
@@ -35,11 +37,9 @@ const help = `npm run simulate -- [options]
                    a small one: ${fullPlan.agents} agents and ${fullPlan.tasks} tasks in ${fullPlan.hours} hours, or what --agents, --tasks and --hours say
   --tasks <n>      tasks of a big fleet, so many for each agent
   --report <file>  a document whose tables a big fleet's run writes
-  --trace          print all that happened, also when all is well
+  --trace          print all that happened before a violation, not the last ${traceLines} lines alone
   --verbose        print a line for every seed
 `;
-
-const traceLines = 150;
 
 function options() {
   const text = { type: 'string' } as const;

@@ -1,5 +1,5 @@
 import type { RunPicture, Shown, StepPicture } from '../app/runs/picture.ts';
-import { isBusy, isDone, isMapped, isOver, isSingle, type Run } from '../domain/run.ts';
+import { isBusy, isDone, isMapped, isOver, isSingle, type Run, type StepState } from '../domain/run.ts';
 import type { WorkflowVersion } from '../domain/workflow.ts';
 import type { RunStepView, RunSummary, RunView } from './schemas/run.ts';
 import type { Workflow } from './schemas/workflow.ts';
@@ -34,9 +34,18 @@ export function runSummaryView(run: Run): RunSummary {
 }
 
 function reasonOf(run: Run): string | null {
-  if (isOver(run) || !run.ending) return null;
-  const busy = Object.entries(run.steps).flatMap(([id, state]) => (isBusy(state) ? [id] : []));
-  return `it will be ${run.ending.status}: waits for the proof that ${busy.join(', ') || 'nothing'} runs no more`;
+  if (isOver(run)) return null;
+  const which = (is: (state: StepState) => boolean) =>
+    Object.keys(run.steps)
+      .filter((id) => is(run.steps[id]!))
+      .join(', ');
+  const busy = which(isBusy);
+  if (!run.ending) {
+    const waiting = which(({ status }) => status === 'waiting');
+    const reasons = [busy && `runs ${busy}`, waiting && `waits for an answer to ${waiting}`];
+    return reasons.filter(Boolean).join(', ') || null;
+  }
+  return `it will be ${run.ending.status}: waits for the proof that ${busy || 'nothing'} runs no more`;
 }
 
 export async function runView(picture: RunPicture, presign: Presign): Promise<RunView> {

@@ -10,6 +10,7 @@ import { sweepDue } from '../../lib/app/sweep.ts';
 import { dueShards } from '../../lib/aws/keys.ts';
 import type { Agent } from '../../lib/domain/agent.ts';
 import { agentHead, type HeadRef, poolHead, roomHead, runHead, scheduleHead } from '../../lib/domain/head.ts';
+import type { LiveTask } from '../../lib/domain/task.ts';
 import { Client } from '../support/client.ts';
 import { TestStack } from '../support/stack.ts';
 
@@ -24,6 +25,9 @@ let agent: Agent;
 let runtime: Runtime;
 let head: HeadRef;
 let runId: string;
+/** What the repetition finds gone. */
+let ended: LiveTask | undefined;
+let standby: string | undefined;
 
 beforeEach(async () => {
   stack = await TestStack.start({ env: { ROUSE_MAX_RUNTIMES: '9' } });
@@ -45,6 +49,8 @@ beforeEach(async () => {
   agent = (await deps.agents.get(tenant, id, { strong: true }))!;
   runtime = (await deps.runtimes.get(tenant, agent.runtimeId!))!;
   head = agentHead(tenant, id);
+  ended = undefined;
+  standby = undefined;
 });
 
 afterEach(() => stack.close());
@@ -114,6 +120,24 @@ const effects: Effect[] = [
     (deps) => {
       const parent = { type: 'run' as const, runId, step: 'only' };
       return tellParents(deps, [{ parent, tenant, id: 'tsk_01MBFVCQ00000000000000000A', status: 'failed' }]);
+    },
+  ],
+  [
+    'the end of a task',
+    'runtime',
+    async (deps) => {
+      for await (const [task] of deps.tasks.queue(tenant, agent.id)) if (task) ended ??= task;
+      await deps.tasks.settle({ ...ended!, status: 'succeeded', finishedMs: 1, outcome: { output: 'once' } });
+    },
+  ],
+  [
+    'the takeover of a standby',
+    'dispatch',
+    async (deps) => {
+      const pool = (await deps.pools.get(tenant, 'echo', { strong: true }))!;
+      standby ??= pool.standbys.find(({ ready }) => ready)!.id;
+      const { id: agentId, templateVersion, overrides } = agent;
+      await deps.runtimes.takeOver(tenant, standby, { agentId, templateVersion, overrides, nowMs: stack.clock.now() });
     },
   ],
   ['a sweep', 'sweep', (deps) => sweepDue(deps, dueShards)],

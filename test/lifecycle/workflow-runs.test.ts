@@ -213,6 +213,26 @@ describe('a run', () => {
     expect(await cancel(run)).toMatchObject({ status: 'cancelled' });
   });
 
+  test('says what it runs, and what it waits for', async () => {
+    stack.fleet.program = never;
+    await client.putWorkflow('two', [
+      { id: 'long', agent, input: 'x' },
+      { id: 'ask', approval: { prompt: 'go?' } },
+      { id: 'last', needs: ['ask'], agent, input: 'x' },
+    ]);
+    const run = await client.startRun('two');
+    const { id } = run;
+    await client.stepBecomes(id, 'ask', 'waiting');
+    const reason = async () => (await stack.call<RunResource>('GET', `/v1/runs/${id}`)).statusReason;
+    expect(await reason()).toBe('runs long, waits for an answer to ask');
+    await stack.call('POST', `/v1/runs/${id}/steps/ask/approve`, {}, 202);
+    await client.stepBecomes(id, 'last', 'running');
+    expect(await reason()).toBe('runs long, last');
+    await cancel(run);
+    await client.runEnded(id);
+    expect(await reason()).toBeNull();
+  });
+
   test('that takes too long is timed out, and what runs of it is ended', async () => {
     stack.fleet.program = never;
     const run = await client.outcome([{ id: 'slow', agent, input: 'x' }], null, { timeoutSeconds: 60 });

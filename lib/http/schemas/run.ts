@@ -38,7 +38,7 @@ const runShape = {
   workflow: templateName,
   version: z.int(),
   status: runStatus,
-  statusReason: z.string().nullable(),
+  statusReason: z.string().nullable().describe('What it runs, and what it waits for; null when it is over'),
   error: error.nullable(),
   parent: parent.nullable(),
   rerunOf: id('run').nullable(),

@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import type { LiveTask } from '../domain/task.ts';
+import { type LiveTask, wakesNobody } from '../domain/task.ts';
 import type { Deps } from './deps.ts';
 import type { KnownTask } from './tasks.ts';
 
@@ -12,8 +12,8 @@ export async function withReason(deps: Deps, known: KnownTask): Promise<KnownTas
   return statusReason ? { ...known, live: { ...live, statusReason } } : known;
 }
 
-function reasonToSleep({ status }: Agent, { wakes }: LiveTask): string | undefined {
-  return status === 'paused' && wakes === false ? 'it wakes nobody: its agent takes it when it next runs' : undefined;
+function reasonToSleep({ status }: Agent, task: LiveTask): string | undefined {
+  return status === 'paused' && wakesNobody(task) ? 'it wakes nobody: its agent takes it when it next runs' : undefined;
 }
 
 function reasonOf({ status, statusReason, held, copy }: Agent): string | undefined {

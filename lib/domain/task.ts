@@ -36,7 +36,7 @@ interface TaskBase {
   firstStartedMs?: number | undefined;
   /** Who hears of its end. */
   parent?: Parent | undefined;
-  /** A paused agent does not start for it: it is taken when the agent runs for something else. */
+  /** A paused agent does not start for it; see {@link wakesNobody}. */
   wakes?: false | undefined;
 }
 
@@ -129,6 +129,11 @@ export function submit(
     task: { ...task, status: 'queued', version: 1, attempt: 0, failures: 0 },
     events: [...(sent ? [{ type: 'message.sent', data: sent }] : []), { type: 'task.queued' }],
   };
+}
+
+/** It is taken when its agent runs for something else. What was begun once is work like any other. */
+export function wakesNobody({ wakes, attempt }: LiveTask): boolean {
+  return wakes === false && attempt === 0;
 }
 
 /** Whether a runtime may claim it now. */

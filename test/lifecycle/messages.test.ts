@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type AgentResource, Client } from '../support/client.ts';
 import { sendFrom } from '../support/shim-api.ts';
+import { ProgramFailure } from '../support/simulated-shim.ts';
 import { type FunctionCall, TestStack } from '../support/stack.ts';
 import { crashEverywhere, eventually } from './crash-everywhere.ts';
 
@@ -82,6 +83,19 @@ test('one that wakes nobody is taken when the agent runs for something else', as
   });
   await client.ended((await client.submit(agent.id, 'now')).id);
   expect(await client.ended(quiet.taskId)).toMatchObject({ status: 'succeeded', output: 'when you have time' });
+});
+
+test('one that wakes nobody and was begun is finished: a retry wakes', async () => {
+  await client.putTemplate('echo', { idleTimeoutSeconds: 5, task: { retry: { initialSeconds: 90, maxSeconds: 90 } } });
+  const eager = await client.createAgent('echo');
+  const quiet = await send({ body: 'y', wake: false }, eager);
+  stack.fleet.program = ({ message, fence }) => {
+    if (message && fence === 1) throw new ProgramFailure('exit_1');
+  };
+  await client.ended((await client.submit(eager.id, 'x')).id);
+  await client.becomes(eager.id, 'paused', 60);
+  expect(await client.task(quiet.taskId)).toMatchObject({ status: 'queued', attempt: 1 });
+  expect(await client.ended(quiet.taskId, 200)).toMatchObject({ status: 'succeeded', attempt: 2 });
 });
 
 test('one that wakes nobody reaches an agent that runs at once', async () => {

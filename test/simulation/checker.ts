@@ -1,6 +1,6 @@
 import { withUnpacked } from '../../lib/aws/free-json.ts';
 import { runtimeOf } from '../../lib/aws/runner.ts';
-import type { LiveTask } from '../../lib/domain/task.ts';
+import { type LiveTask, wakesNobody } from '../../lib/domain/task.ts';
 import type { Scene } from './actions/action.ts';
 import { Bounds } from './books/book.ts';
 import type { Ledger } from './ledger.ts';
@@ -63,7 +63,7 @@ export class Checker {
     const nowMs = this.world.now();
     const waiting = new Set<string>();
     for (const task of this.ledger.live.values())
-      if (task.status === 'queued' && task.notBeforeMs <= nowMs && task.wakes !== false) waiting.add(task.agentId);
+      if (task.status === 'queued' && task.notBeforeMs <= nowMs && !wakesNobody(task)) waiting.add(task.agentId);
     for (const [id, agent] of this.ledger.agents) {
       const idles = agent.status === 'paused' && !agent.held && agent.notBeforeMs === undefined;
       const text = `${id} has work and no runtime, and does not say why`;
@@ -77,8 +77,8 @@ export class Checker {
    * @param mayRest whether what wakes nobody may wait for its agent
    */
   unfinished(mayRest: boolean): string[] {
-    const rests = ({ agentId, wakes }: LiveTask) =>
-      mayRest && wakes === false && this.ledger.agents.get(agentId)?.status === 'paused';
+    const rests = (task: LiveTask) =>
+      mayRest && wakesNobody(task) && this.ledger.agents.get(task.agentId)?.status === 'paused';
     const tasks = [...this.ledger.live.values()].filter((task) => !this.waitsWithReason(task.agentId) && !rests(task));
     // A run waits with reason for a person, for a task that waits with reason, and for a run that does either.
     const waits = this.ledger.live.size > tasks.length || this.ledger.runs.unfinished().some((run) => run.waits);

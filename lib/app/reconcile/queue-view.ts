@@ -8,6 +8,7 @@ import {
   type LiveTask,
   lose,
   type RunningTask,
+  wakesNobody,
 } from '../../domain/task.ts';
 import { expireTask } from '../claim.ts';
 import { type Cause, commitTask } from '../commit.ts';
@@ -71,8 +72,8 @@ async function take(
   if (task.expiresMs !== undefined && task.expiresMs <= nowMs) return expireTask(deps, task, by);
   view.any = true;
   view.expiryMs = earliest(view.expiryMs, task.expiresMs);
-  const sleeps = agent.status === 'paused' && task.wakes === false;
-  if (isClaimable(task, nowMs) && !sleeps) view.ready ??= task;
+  const isReason = agent.status !== 'paused' || !wakesNobody(task);
+  if (isClaimable(task, nowMs) && isReason) view.ready ??= task;
   view.nextMs = earliest(view.nextMs, task.notBeforeMs > nowMs ? task.notBeforeMs : undefined, task.expiresMs);
 }
 

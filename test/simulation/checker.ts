@@ -94,6 +94,12 @@ export class Checker {
     );
   }
 
+  /** All generations of its files are damaged: it stays in error, and its tasks wait. */
+  private hasLostItsFiles(agentId: string): boolean {
+    const agent = this.ledger.agents.get(agentId);
+    return agent?.status === 'error' && /could not be (restored|copied)|damaged/.test(agent.statusReason ?? '');
+  }
+
   /** What runs or is under way, when nothing has anything to do any more. */
   async leftovers(): Promise<string[]> {
     const { stack } = this.world;
@@ -119,6 +125,7 @@ export class Checker {
         this.world.fail(`${id} was accepted and is gone.`, id);
     for (const id of this.ledger.begun) {
       const record = this.ledger.records.get(id)!;
+      if (!isFinal(record.status) && this.hasLostItsFiles(String(record.agentId))) continue;
       if (!isFinal(record.status)) this.world.fail(`${id} was accepted and never ended.`, id);
       if (this.ledger.live.has(id)) this.world.fail(`${id} has ended, and is in the queue still.`, id);
       const { input, output } = withUnpacked(record, ['input', 'output']);

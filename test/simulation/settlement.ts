@@ -102,7 +102,7 @@ export class Settlement {
     await this.untilNone('alarms', () => this.remains.alarms());
     await this.untilNone('objects', () => this.remains.objects());
     await this.untilNone('parameters', () => this.remains.parameters());
-    await checkIdleness(world);
+    await checkIdleness(world, this.ledger);
     await this.untilNone('leftovers', () => checker.leftovers());
     checker.look();
     if (world.violation) throw world.violation;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { backoffMs } from './backoff.ts';
+import { Bell } from './bell.ts';
 import type { Clock } from './clock.ts';
 import type { Environment } from './environment.ts';
 import { readTaskRoleCredentials, signIdentity } from './identity.ts';
@@ -20,6 +21,8 @@ export interface EnrolmentDependencies {
 export interface Session {
   enrolment: Enrolment;
   credentials(): BrokeredCredentials;
+  /** One for its whole life, whoever it works for. */
+  bell: Bell;
   /** Renews token and credentials at three quarters of their life until the signal aborts. */
   keepFresh(signal: AbortSignal): Promise<void>;
 }
@@ -47,11 +50,14 @@ export async function enrol(deps: EnrolmentDependencies, terminated: AbortSignal
       terminated,
     );
   let enrolment = await ask();
-  if (enrolment !== null && 'standby' in enrolment) {
+  if (enrolment === null) return null;
+  const { region, endpointUrl } = environment;
+  const bell = new Bell({ queueUrl: enrolment.bell.queueUrl, region, endpointUrl, clock, log });
+  if ('standby' in enrolment) {
     client.useToken(enrolment.token);
     log.info('standing by');
     const { standBy } = await import('./standby.ts');
-    enrolment = await standBy({ environment, client, clock, log }, enrolment, ask, terminated);
+    enrolment = await standBy({ bell, client, clock, log }, enrolment, ask, terminated);
   }
   if (enrolment === null) return null;
   client.useToken(enrolment.token);
@@ -75,6 +81,7 @@ export async function enrol(deps: EnrolmentDependencies, terminated: AbortSignal
   const enrolled = enrolment;
   return {
     enrolment: enrolled,
+    bell,
     credentials: () => credentials,
     async keepFresh(signal) {
       while (!signal.aborted) {

@@ -45,6 +45,7 @@ export async function runRuntime(options: RuntimeOptions): Promise<Exit> {
   try {
     const session = await enrol({ environment, env, client, clock, fetch, log }, terminated);
     if (session === null) return { code: 0, why: 'signal before enrolment' };
+    over.signal.addEventListener('abort', () => session.bell.close());
     log.info('enrolled', { agentId: session.enrolment.agent.id });
     void session.keepFresh(over.signal);
     const setting = await makeSetting(options, session, clock);
@@ -81,7 +82,7 @@ export async function runRuntime(options: RuntimeOptions): Promise<Exit> {
     const running = loop;
     if (terminated.aborted) running.terminate();
     else terminated.addEventListener('abort', () => running.terminate(), { once: true });
-    void hearBell(session, environment, clock, log, () => running.ring(), over.signal);
+    void hearBell(session, clock, () => running.ring(), over.signal);
     return await running.run();
   } catch (error) {
     if (!(error instanceof DisplacedError)) throw error;
@@ -92,20 +93,14 @@ export async function runRuntime(options: RuntimeOptions): Promise<Exit> {
 }
 
 async function hearBell(
-  { enrolment, credentials }: Session,
-  { region, endpointUrl }: Environment,
+  { bell, credentials }: Session,
   clock: Clock,
-  log: Log,
   onRing: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  await clock.sleep(bellDelayMs, signal);
-  if (signal.aborted) return;
-  const { listenToBell } = await import('./bell.ts');
-  await listenToBell(
-    { queueUrl: enrolment.bell.queueUrl, region, endpointUrl, credentials, clock, log, onRing },
-    signal,
-  );
+  // A standby's rings are for the agent at once.
+  if (!bell.isListening) await clock.sleep(bellDelayMs, signal);
+  bell.hear({ credentials, onRing });
 }
 
 async function makeSetting(

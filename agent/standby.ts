@@ -1,11 +1,11 @@
+import type { Bell } from './bell.ts';
 import type { Clock } from './clock.ts';
-import type { Environment } from './environment.ts';
 import type { Log } from './log.ts';
 import type { Enrolment, StandbyEnrolment } from './protocol.ts';
 import { RefusedError, type RuntimeClient, UnreachableError } from './runtime-client.ts';
 
 export interface StandbyDependencies {
-  environment: Environment;
+  bell: Bell;
   client: RuntimeClient;
   clock: Clock;
   log: Log;
@@ -25,7 +25,7 @@ const giveUpAfterMs = 10 * 60_000;
  * @returns the enrolment for the agent, or null when SIGTERM came first
  */
 export async function standBy(
-  { environment: { region, endpointUrl }, client, clock, log }: StandbyDependencies,
+  { bell, client, clock, log }: StandbyDependencies,
   first: StandbyEnrolment,
   enrol: () => Promise<Enrolment | StandbyEnrolment | null>,
   terminated: AbortSignal,
@@ -33,16 +33,14 @@ export async function standBy(
   let standby = first;
   let isDue = false;
   let wake = new AbortController();
-  const over = new AbortController();
   const onRing = () => {
     isDue = true;
     wake.abort();
   };
+  let taken: Enrolment | null = null;
   const onTerminated = () => wake.abort();
   terminated.addEventListener('abort', onTerminated);
-  const { listenToBell } = await import('./bell.ts');
-  const bell = { queueUrl: first.bell.queueUrl, region, endpointUrl, credentials: () => standby.credentials };
-  void listenToBell({ ...bell, clock, log, onRing }, over.signal);
+  bell.hear({ credentials: () => standby.credentials, onRing });
   void warmUp(log);
   try {
     for (let askAt = clock.now() + askEveryMs; !terminated.aborted; ) {
@@ -55,7 +53,11 @@ export async function standBy(
       if (isDue || clock.now() >= renewalOf(standby) || (await isTaken(client, clock))) {
         isDue = false;
         const answer = await enrol();
-        if (answer === null || !('standby' in answer)) return answer;
+        if (answer === null) return null;
+        if (!('standby' in answer)) {
+          taken = answer;
+          return taken;
+        }
         client.useToken(answer.token);
         standby = answer;
       }
@@ -63,7 +65,8 @@ export async function standBy(
     return null;
   } finally {
     terminated.removeEventListener('abort', onTerminated);
-    over.abort();
+    // The agent hears it from now on, or nobody.
+    if (taken === null) bell.close();
   }
 }
 

@@ -35,6 +35,20 @@ test('a ring makes it enrol again with its nonce, and it works for the agent tha
   expect(more).toEqual([]);
 });
 
+test('it goes on hearing its bell when it has been taken over: no ring is lost to a poll that was given up', async () => {
+  standBy();
+  await cloud.called('enroll');
+  isTaken = true;
+  cloud.submit('tsk_1');
+  cloud.ring();
+  await cloud.called('tasks/tsk_1/complete');
+  for (const id of ['tsk_2', 'tsk_3']) {
+    cloud.submit(id);
+    cloud.ring();
+    await cloud.called(`tasks/${id}/complete`);
+  }
+}, 15_000);
+
 test('one that is no longer wanted ends with 0', async () => {
   const shim = standBy();
   await cloud.called('enroll');

@@ -143,7 +143,7 @@ export class Cloud {
   async #answer(path: string, request: IncomingMessage, raw: Buffer): Promise<Answer> {
     const body: Body = raw.length > 0 ? JSON.parse(raw.toString('utf8')) : {};
     const target = request.headers['x-amz-target'];
-    if (typeof target === 'string') return await this.#sqs(target.split('.')[1] ?? '', request);
+    if (typeof target === 'string') return await this.#sqs(target.split('.')[1] ?? '');
     if (path === '/container-credentials') {
       return {
         status: 200,
@@ -159,12 +159,10 @@ export class Cloud {
     return answer;
   }
 
-  async #sqs(operation: string, request: IncomingMessage): Promise<Answer> {
+  async #sqs(operation: string): Promise<Answer> {
     if (operation !== 'ReceiveMessage') return { status: 200, body: { Successful: [], Failed: [] } };
-    const closed = new Promise<void>((resolve) => request.socket.once('close', resolve));
-    while (this.#rings === 0 && !request.socket.destroyed) {
-      await Promise.race([closed, new Promise<void>((resolve) => this.#watchers.add(resolve))]);
-    }
+    // Also for who has hung up: SQS gives the next message to a poll that was given up.
+    while (this.#rings === 0) await new Promise<void>((resolve) => this.#watchers.add(resolve));
     this.#rings = 0;
     return { status: 200, body: { Messages: [{ MessageId: 'ring', ReceiptHandle: 'ring', Body: 'look' }] } };
   }

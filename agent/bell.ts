@@ -32,7 +32,7 @@ export class Bell {
 
   /**
    * From now on rings are for `ear`. The poll that is under way goes on: SQS gives the next message to a poll that was
-   * given up, too, and that ring would be lost.
+   * given up, too, and that ring would be lost (aws-sdk-js issue 2350, aws-sdk-java issue 2083).
    */
   hear(ear: Ear): void {
     const isFirst = this.#ear === null;

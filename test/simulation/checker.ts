@@ -74,12 +74,15 @@ export class Checker {
   /**
    * What is not final, and has no reason that a person would accept.
    *
-   * @param mayRest whether what wakes nobody may wait for its agent
+   * @param isOver whether nothing may wait any more for what wakes it, or for an agent whose files are lost
    */
-  unfinished(mayRest: boolean): string[] {
+  unfinished(isOver: boolean): string[] {
+    const lost = isOver ? this.lost() : [];
     const rests = (task: LiveTask) =>
-      mayRest && wakesNobody(task) && this.ledger.agents.get(task.agentId)?.status === 'paused';
-    const tasks = [...this.ledger.live.values()].filter((task) => !this.waitsWithReason(task.agentId) && !rests(task));
+      !isOver && wakesNobody(task) && this.ledger.agents.get(task.agentId)?.status === 'paused';
+    const tasks = [...this.ledger.live.values()].filter(
+      (task) => !(this.waitsWithReason(task.agentId) && !lost.includes(task.agentId)) && !rests(task),
+    );
     // A run waits with reason for a person, for a task that waits with reason, and for a run that does either.
     const waits = this.ledger.live.size > tasks.length || this.ledger.runs.unfinished().some((run) => run.waits);
     const runs = waits ? [] : this.ledger.runs.unfinished();
@@ -94,10 +97,13 @@ export class Checker {
     );
   }
 
-  /** All generations of its files are damaged: it stays in error, and its tasks wait. */
-  private hasLostItsFiles(agentId: string): boolean {
-    const agent = this.ledger.agents.get(agentId);
-    return agent?.status === 'error' && /could not be (restored|copied)|damaged/.test(agent.statusReason ?? '');
+  /** Agents that have no good generation of their files to go on from: nothing but their end helps. */
+  lost(): string[] {
+    const isLost = /could not be restored|is gone|damaged/;
+    const agents = [...this.ledger.agents.values()];
+    return agents.flatMap(({ id, status, statusReason = '' }) =>
+      status === 'error' && isLost.test(statusReason) ? [id] : [],
+    );
   }
 
   /** What runs or is under way, when nothing has anything to do any more. */
@@ -125,7 +131,6 @@ export class Checker {
         this.world.fail(`${id} was accepted and is gone.`, id);
     for (const id of this.ledger.begun) {
       const record = this.ledger.records.get(id)!;
-      if (!isFinal(record.status) && this.hasLostItsFiles(String(record.agentId))) continue;
       if (!isFinal(record.status)) this.world.fail(`${id} was accepted and never ended.`, id);
       if (this.ledger.live.has(id)) this.world.fail(`${id} has ended, and is in the queue still.`, id);
       const { input, output } = withUnpacked(record, ['input', 'output']);

@@ -45,11 +45,11 @@ export class Settlement {
     world.deploy(noLimits);
     // Requests that clients are about to try again come before.
     await world.runUntil(world.now() + 3 * minuteMs);
-    await this.untilNone('unfinished tasks and runs', () => checker.unfinished(!this.isOver));
+    await this.untilNone('unfinished tasks and runs', () => checker.unfinished(this.isOver));
     await this.untilNone('alarms that are wrong', () => this.remains.alarms());
     this.release();
     await world.runUntil(world.now() + minuteMs);
-    await this.untilNone('unfinished tasks and runs', () => checker.unfinished(!this.isOver));
+    await this.untilNone('unfinished tasks and runs', () => checker.unfinished(this.isOver));
     await this.untilNone('leftovers', () => checker.leftovers());
     checker.look();
     checker.checkTasks();
@@ -63,6 +63,7 @@ export class Settlement {
   private tidy(): void {
     this.slowDown();
     if (!this.isOver) return;
+    for (const id of this.checker.lost()) this.ask(['DELETE', `/v1/agents/${id}`]);
     for (const { id, waits } of this.ledger.runs.unfinished()) if (waits) this.ask(['POST', `/v1/runs/${id}/cancel`]);
   }
 

@@ -221,7 +221,7 @@ class DayOfFleet {
   private async settle(): Promise<void> {
     const { checker, world } = this;
     await this.until('unfinished tasks and runtimes', async () => [
-      ...checker.unfinished(false),
+      ...checker.unfinished(true),
       ...[...this.ledger.agents.values()].filter(({ runtimeId }) => runtimeId !== undefined).map(({ id }) => id),
     ]);
     // Runtimes stop for a while after their agents have let go of them.

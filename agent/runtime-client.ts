@@ -202,8 +202,8 @@ function refusal(status: number, text: string): RefusedError {
     // A proxy's error page: the status says enough.
   }
   const code = problem.code ?? `http_${status}`;
-  const issues = (problem.issues ?? []).map(({ path, message }) => ` ${path}: ${message}`);
-  const detail = `${problem.detail ?? problem.title ?? `The API answered HTTP ${status}.`}${issues.join('')}`;
+  const issues = problem.issues?.map(({ path, message }) => `${path}: ${message}`).join(' ');
+  const detail = issues || (problem.detail ?? problem.title ?? `The API answered HTTP ${status}.`);
   if (status === 401 || code === 'runtime_replaced') return new DisplacedError(status, code, detail);
   if (code === 'fence_lost') return new FenceLostError(status, code, detail);
   return new RefusedError(status, code, detail);

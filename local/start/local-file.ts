@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findProcess } from '../services/ecs/process-table.ts';
 
@@ -30,12 +30,13 @@ export async function runningStack(root: string): Promise<LocalStack | undefined
   }
 }
 
-/** Holds the API key, so only its owner may read it. */
+/** Holds the API key, so only its owner may read it. It is there with all of its content, or not at all. */
 export function writeLocalFile(root: string, stack: LocalStack): void {
   const path = localFile(root);
   mkdirSync(dirname(path), { recursive: true });
-  rmSync(path, { force: true });
-  writeFileSync(path, `${JSON.stringify(stack, undefined, 2)}\n`, { mode: 0o600 });
+  const unfinished = `${path}.${process.pid}`;
+  writeFileSync(unfinished, `${JSON.stringify(stack, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(unfinished, path);
 }
 
 /** Removes the file, unless another stack has written its own since. */

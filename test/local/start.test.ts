@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findProcess } from '../../local/services/ecs/process-table.ts';
 import { DataFolder } from '../../local/start/data-folder.ts';
@@ -22,6 +24,25 @@ const stack = {
 };
 
 describe('.rouse/local.json', () => {
+  it('is whole for whoever reads it while it is written', async () => {
+    const over = new Int32Array(new SharedArrayBuffer(4));
+    writeLocalFile(root, stack);
+    const reader = new Worker(
+      `const { readFileSync } = require('node:fs');
+      const { workerData: { path, over }, parentPort } = require('node:worker_threads');
+      let broken = 0;
+      while (Atomics.load(over, 0) === 0) {
+        try { JSON.parse(readFileSync(path, 'utf8')); } catch (error) { if (error.code !== 'ENOENT') broken += 1; }
+      }
+      parentPort.postMessage(broken);`,
+      { eval: true, workerData: { path: localFile(root), over } },
+    );
+    await once(reader, 'online');
+    for (let n = 0; n < 500; n++) writeLocalFile(root, stack);
+    Atomics.store(over, 0, 1);
+    expect(await once(reader, 'message')).toEqual([0]);
+  });
+
   it('can be read by its owner only and goes away in the end', () => {
     writeLocalFile(root, stack);
     expect(statSync(localFile(root)).mode & 0o777).toBe(0o600);

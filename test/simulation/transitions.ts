@@ -77,12 +77,15 @@ export function checkLive(
       world.fail(`${id} begins as ${after.status} with version ${after.version}.`, id);
     return;
   }
-  if (before.status === after.status) {
+  // A cancel that is asked for again, now without grace.
+  const isForced = before.status === 'cancelling' && after.status === 'cancelling' && !before.force && after.force;
+  if (before.status === after.status && !isForced) {
     if (before.version !== after.version) world.fail(`${id} has a new version and is still ${after.status}.`, id);
     return;
   }
   if (after.version !== before.version + 1)
     world.fail(`The version of ${id} went from ${before.version} to ${after.version}.`, id);
+  if (isForced) return;
   if (!taskFollows[before.status].includes(after.status))
     world.fail(`${id} went from ${before.status} to ${after.status}, which no transition does.`, id);
   if (after.attempt !== before.attempt + (after.status === 'running' ? 1 : 0))

@@ -15,12 +15,9 @@ export interface Synthesis {
   cached: boolean;
 }
 
-/**
- * Synthesizes the CDK app into `.rouse/synth/<hash of its inputs>`, or finds what an earlier start left there.
- * @param more context of the app besides that of `cdk.json`
- */
-export async function synthesize(root: string, more: Record<string, string> = {}): Promise<Synthesis> {
-  const context = readContext(root, more);
+/** Synthesizes the CDK app into `.rouse/synth/<hash of its inputs>`, or finds what an earlier start left there. */
+export async function synthesize(root: string): Promise<Synthesis> {
+  const context = readContext(root);
   const cache = join(root, '.rouse', 'synth');
   const folder = join(cache, inputHash(root, context));
   if (existsSync(join(folder, 'manifest.json'))) {
@@ -52,11 +49,11 @@ export function keepInUse(folder: string): void {
 }
 
 /** The context that the CDK CLI would give the app, as JSON. */
-function readContext(root: string, more: Record<string, string>): string {
+function readContext(root: string): string {
   const own = readJson(join(root, 'cdk.json')).context ?? {};
   const looked = readJson(join(root, 'cdk.context.json'));
   const given = JSON.parse(process.env.CDK_CONTEXT_JSON ?? '{}');
-  return JSON.stringify({ ...own, ...looked, ...given, ...more });
+  return JSON.stringify({ ...own, ...looked, ...given });
 }
 
 function readJson(path: string): Record<string, object> {

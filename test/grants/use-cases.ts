@@ -1,11 +1,9 @@
-import { fileURLToPath } from 'node:url';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, vi } from 'vitest';
 import { timeOf } from '../../lib/domain/id.ts';
 import { localAdministrator } from '../../local/credentials.ts';
 import type { CloudAssembly } from '../../local/deploy/assembly.ts';
 import type { WireRequest } from '../../local/service.ts';
-import { synthesize } from '../../local/start/synth.ts';
 import { Adversary, usage } from '../lifecycle/adversary-runtime.ts';
 import { Client, type TaskResource } from '../support/client.ts';
 import { InProcessStack } from '../support/in-process-stack.ts';
@@ -26,15 +24,6 @@ function useCase(name: string, run: () => Promise<void>): void {
   };
   useCases.push({ name, run: withTemplate });
 }
-
-/** A deployment with a key of its own has all that the default has, and what its functions do with the key. */
-export async function synthesizeWithKey(): Promise<string> {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const { folder } = await synthesize(root, { kmsKeyArn });
-  return folder;
-}
-
-const kmsKeyArn = 'arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
 /** The stack of the use case that runs, for all functions below. */
 let stack: InProcessStack;

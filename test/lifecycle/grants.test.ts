@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { startStack, synthesizeWithKey, useCases } from '../grants/use-cases.ts';
+import { synthesizeWithKey } from '../grants/assembly.ts';
+import { startStack, useCases } from '../grants/use-cases.ts';
 import type { InProcessStack } from '../support/in-process-stack.ts';
 
 let assembly: string;
@@ -8,8 +9,8 @@ let stack: InProcessStack;
 const needed = new Map<string, boolean>();
 const refused: string[] = [];
 
-beforeAll(async () => {
-  assembly = await synthesizeWithKey();
+beforeAll(() => {
+  assembly = synthesizeWithKey();
 }, 60_000);
 
 beforeEach(async () => {

@@ -6,8 +6,9 @@ import { LongestFirst } from './test/support/longest-first.ts';
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.rouse', 'compile-cache');
 
 const endToEnd = 'test/e2e/**/*.test.ts';
-// npm run test:localstack, npm run test:grants and npm run test:simulation run them.
-const elsewhere = [...configDefaults.exclude, 'test/deployed/**', 'test/grants/**', 'test/simulation/**'];
+// Each has a command of its own: npm run test:localstack, test:grants, test:simulation, test:local-mode.
+const own = ['deployed', 'grants', 'simulation', 'local-mode'];
+const elsewhere = [...configDefaults.exclude, ...own.map((folder) => `test/${folder}/**`)];
 
 export default defineConfig({
   test: {

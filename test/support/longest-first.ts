@@ -2,7 +2,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take long, the longest first: what begins last should be short, since the others wait for its end. */
 const long = [
-  /\/e2e\/restart\./,
   /\/e2e\//,
   /\/agent\/(lifecycle|module)\./,
   /\/lifecycle\/workflow-(crash|map)/,

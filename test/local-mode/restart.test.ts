@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { localFile } from '../../local/start/local-file.ts';
 import { repository } from '../../local/start/repository.ts';
-import { type AgentResource, ApiClient, type EventResource, type TaskResource } from './support/client.ts';
-import { isAlive, linesOf, numbersIn } from './support/processes.ts';
+import { type AgentResource, ApiClient, type EventResource, type TaskResource } from '../e2e/support/client.ts';
+import { isAlive, linesOf, numbersIn } from '../e2e/support/processes.ts';
 
 /** Servers start four times here, perhaps on a busy machine. */
 const limit = { timeout: 90_000 };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { countWords } from '../../examples/map-reduce/main.ts';
 import { type Agreement, agree, draft } from '../../examples/reviewers/main.ts';
 import { Rouse } from '../../examples/stack.ts';
-import { sharedStack } from './support/shared-stack.ts';
+import { sharedStack } from '../e2e/support/shared-stack.ts';
 
 let rouse: Rouse;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fireNow, plan } from '../../examples/nightly-report/main.ts';
 import { Rouse } from '../../examples/stack.ts';
-import { sharedStack } from './support/shared-stack.ts';
+import { sharedStack } from '../e2e/support/shared-stack.ts';
 
 let rouse: Rouse;
 

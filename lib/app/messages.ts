@@ -1,11 +1,11 @@
 import type { Message } from '../domain/message.ts';
 import type { TaskStatus } from '../domain/task.ts';
 import type { RuntimeIdentity } from './claim.ts';
-import { type Cause, existingAgent } from './commit.ts';
+import type { Cause } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { type Grip, heldTask } from './finish-task.ts';
 import type { Page } from './ports.ts';
-import { type KnownTask, knownPage, submitTask } from './tasks.ts';
+import { type KnownTask, listAgentTasks, submitTask } from './tasks.ts';
 
 export interface SendMessage extends Omit<Message, 'from'> {
   body: unknown;
@@ -49,7 +49,7 @@ export async function sendFromTask(
 }
 
 /** Those that were sent to an agent, newest first. */
-export async function listMessages(
+export function listMessages(
   deps: Deps,
   tenant: string,
   agentId: string,
@@ -57,10 +57,5 @@ export async function listMessages(
   limit: number,
   before: string | undefined,
 ): Promise<Page<KnownTask>> {
-  await existingAgent(deps, tenant, agentId);
-  const read = async (size: number, from: string | undefined) => {
-    const page = await deps.tasks.pageOfAgent(tenant, agentId, size, from);
-    return { items: page.items.filter(({ message }) => message !== undefined), next: page.next };
-  };
-  return knownPage(deps, read, statuses, limit, before);
+  return listAgentTasks(deps, tenant, agentId, statuses, limit, before, ({ message }) => message !== undefined);
 }

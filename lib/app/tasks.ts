@@ -320,13 +320,17 @@ export async function listAgentTasks(
   statuses: readonly TaskStatus[],
   limit: number,
   before: string | undefined,
+  isMeant: (record: TaskRecord) => boolean = () => true,
 ): Promise<Page<KnownTask>> {
   await existingAgent(deps, tenant, agentId);
-  return knownPage(deps, (size, from) => deps.tasks.pageOfAgent(tenant, agentId, size, from), statuses, limit, before);
+  const read = async (size: number, from: string | undefined) => {
+    const page = await deps.tasks.pageOfAgent(tenant, agentId, size, from);
+    return { items: page.items.filter(isMeant), next: page.next };
+  };
+  return knownPage(deps, read, statuses, limit, before);
 }
 
-/** A page of records with their live rows, of those with one of the statuses. */
-export function knownPage(
+function knownPage(
   deps: Deps,
   read: (limit: number, before: string | undefined) => Promise<Page<TaskRecord>>,
   statuses: readonly TaskStatus[],

@@ -6,17 +6,15 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 import type { Bundles } from '../../cdk/bundles.ts';
 import { RouseStack } from '../../cdk/rouse-stack.ts';
 import { readSettings } from '../../cdk/settings.ts';
+import { type CloudAssembly, readAssembly } from '../../local/deploy/assembly.ts';
 
 const placeholder = join(import.meta.dirname, '../cdk/placeholder-agent');
 /**
  * A deployment with a key of its own has all that the default has, and what its functions do with the key. The functions
- * run in this process, so it needs no bundles.
- *
- * @returns the folder of the cloud assembly
+ * run in this process, so it needs no bundles, and what is read of it is all.
  */
-export function synthesizeWithKey(): string {
+export function synthesizeWithKey(): CloudAssembly {
   const folder = mkdtempSync(join(tmpdir(), 'rouse-assembly-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const bundles: Bundles = {
     functionCode: () => Code.fromAsset(placeholder),
     agentFolder: () => placeholder,
@@ -30,7 +28,9 @@ export function synthesizeWithKey(): string {
   const { stackName, ...props } = readSettings((key) => (key === 'kmsKeyArn' ? kmsKeyArn : undefined));
   new RouseStack(app, stackName, { ...props, bundles });
   app.synth();
-  return folder;
+  const assembly = readAssembly(folder);
+  rmSync(folder, { recursive: true });
+  return assembly;
 }
 
 const kmsKeyArn = 'arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab';

@@ -1,5 +1,4 @@
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { readAssembly } from '../../local/deploy/assembly.ts';
 import type { InProcessStack } from '../support/in-process-stack.ts';
 import { synthesizeWithKey } from './assembly.ts';
 import { named, statementsOf, without } from './statements.ts';
@@ -7,7 +6,7 @@ import { startStack, type UseCase, useCases } from './use-cases.ts';
 
 /** Each statement is removed in turn: the deploy or one of the use cases that used it must notice. */
 
-const assembly = named(readAssembly(synthesizeWithKey()));
+const assembly = named(synthesizeWithKey());
 
 /** Statements whose absence nothing here can notice, each with the reason. */
 const unnoticeable: Record<string, string> = {

@@ -1,9 +1,10 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { CloudAssembly } from '../../local/deploy/assembly.ts';
 import { synthesizeWithKey } from '../grants/assembly.ts';
 import { startStack, useCases } from '../grants/use-cases.ts';
 import type { InProcessStack } from '../support/in-process-stack.ts';
 
-let assembly: string;
+let assembly: CloudAssembly;
 let stack: InProcessStack;
 /** Grants of all stacks, which have the same names, and whether one of them needed it. */
 const needed = new Map<string, boolean>();

@@ -80,9 +80,9 @@ export class Checker {
     const lost = isOver ? this.lost() : [];
     const rests = (task: LiveTask) =>
       !isOver && wakesNobody(task) && this.ledger.agents.get(task.agentId)?.status === 'paused';
-    const tasks = [...this.ledger.live.values()].filter(
-      (task) => !(this.waitsWithReason(task.agentId) && !lost.includes(task.agentId)) && !rests(task),
-    );
+    const mayWait = (task: LiveTask) =>
+      rests(task) || (this.waitsWithReason(task.agentId) && !lost.includes(task.agentId));
+    const tasks = [...this.ledger.live.values()].filter((task) => !mayWait(task));
     // A run waits with reason for a person, for a task that waits with reason, and for a run that does either.
     const waits = this.ledger.live.size > tasks.length || this.ledger.runs.unfinished().some((run) => run.waits);
     const runs = waits ? [] : this.ledger.runs.unfinished();
@@ -97,13 +97,19 @@ export class Checker {
     );
   }
 
-  /** Agents that have no good generation of their files to go on from: nothing but their end helps. */
+  /**
+   * Agents that have no good generation of their files to go on from, after theirs or their source's were damaged:
+   * nothing but their end helps. Who loses files otherwise is a violation like any work that does not end.
+   */
   lost(): string[] {
-    const isLost = /could not be restored|is gone|damaged/;
-    const agents = [...this.ledger.agents.values()];
-    return agents.flatMap(({ id, status, statusReason = '' }) =>
-      status === 'error' && isLost.test(statusReason) ? [id] : [],
+    const { rotten } = this.world;
+    const agents = [...this.ledger.agents.values()].filter(
+      ({ id, forkOf, status, statusReason = '' }) =>
+        status === 'error' &&
+        statusReason.startsWith('its workspace could not be') &&
+        (rotten.has(id) || (forkOf !== undefined && rotten.has(forkOf.agentId))),
     );
+    return agents.map(({ id }) => id);
   }
 
   /** What runs or is under way, when nothing has anything to do any more. */

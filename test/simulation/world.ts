@@ -23,6 +23,8 @@ export class World {
   /** The first invariant that was broken ends the run. */
   violation: Violation | undefined;
   /** What was deployed when, latest last. */
+  /** Agents whose files were damaged behind their backs. */
+  readonly rotten = new Set<string>();
   private readonly settings: { sinceMs: number; variables: Record<string, string> }[] = [];
   /** Called after each step of the clock, when nothing is under way. */
   afterStep: () => void = () => {};

@@ -4,15 +4,14 @@ import { type FaultKind, repeatedly } from './fault.ts';
 
 /** The newest generation of an agent's files is damaged behind everybody's back. One that has no other is spared. */
 function rot(world: World, random: Random): void {
-  const spared = new Set<string>();
   repeatedly(world, random, 900, () => {
     world.background(async () => {
       const newest = await newestManifests(world);
-      const agents = [...newest.keys()].filter((agentId) => !spared.has(agentId));
+      const agents = [...newest.keys()].filter((agentId) => !world.rotten.has(agentId));
       if (agents.length === 0 || world.calm) return;
       const agentId = random.pick(agents);
       // Once for each: what is left must be good.
-      spared.add(agentId);
+      world.rotten.add(agentId);
       const key = newest.get(agentId)!;
       const body = random.chance(0.5) ? 'rotten' : undefined;
       world.tell(`fault: ${key} of ${agentId} is ${body ?? 'gone'}`);

@@ -2,7 +2,8 @@ import { backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { describeError } from './log.ts';
-import type { ClaimedTask, Instructions, RuntimeConfig, StopReason } from './protocol.ts';
+import { laterOf, overrun } from './meter.ts';
+import type { BudgetState, ClaimedTask, Instructions, RuntimeConfig, StopReason } from './protocol.ts';
 import type { DisplacedError, RuntimeClient } from './runtime-client.ts';
 import { makeSlots } from './slots.ts';
 import { splitStopBudget } from './stop-budget.ts';
@@ -22,7 +23,7 @@ export interface LoopDependencies {
   startedAt: number;
   keeper: WorkspaceKeeper;
   /** Starts a task with the loop's part of its dependencies. */
-  startTask(task: ClaimedTask, hooks: Pick<TaskRunDependencies, 'settle' | 'onActivity'>): TaskRun;
+  startTask(task: ClaimedTask, hooks: Pick<TaskRunDependencies, 'settle' | 'onActivity' | 'onUse'>): TaskRun;
   clock: Clock;
   log: Log;
 }
@@ -68,6 +69,8 @@ export class Loop {
   #leaveNotBefore = 0;
   #nextDueAt: number | null = null;
   #activeUntil: number;
+  /** Of the agent. */
+  #budget: BudgetState | undefined;
 
   constructor(deps: LoopDependencies) {
     this.#deps = deps;
@@ -160,7 +163,15 @@ export class Loop {
 
   /** Whether new work is welcome. */
   #open(): boolean {
-    return this.#stop === null;
+    return this.#stop === null && this.#excess() === undefined;
+  }
+
+  /** What its agent has used beyond its budget. */
+  #excess(): string | undefined {
+    return overrun(
+      this.#budget,
+      [...this.#running.values()].map((run) => run.amounts()),
+    );
   }
 
   async #claim(): Promise<Exit | null> {
@@ -192,6 +203,7 @@ export class Loop {
 
   #obey(instructions: Instructions): void {
     const { stop, nextDueAt, activeUntil } = instructions;
+    if (stop === null) this.#budget = laterOf(this.#budget, instructions.budget);
     if (stop !== null && this.#stop?.reason !== 'signal') {
       this.#stop = { reason: this.#stop?.reason ?? 'requested', force: stop.force || (this.#stop?.force ?? false) };
     }
@@ -230,6 +242,7 @@ export class Loop {
         });
       },
       onActivity: (seconds) => void this.#takeActivityLease(seconds),
+      onUse: () => this.#enforceBudget(),
     });
     this.#running.set(task.id, run);
     void run.finished.then(() => {
@@ -255,6 +268,13 @@ export class Loop {
     } catch (error) {
       this.#deps.log.error('an activity lease was not granted', { error });
     }
+  }
+
+  /** What runs goes back to the queue when it and what ran before has used more than the agent may. */
+  #enforceBudget(): void {
+    const excess = this.#excess();
+    if (excess !== undefined)
+      this.#handBackAll(`its agent has used ${excess}`, this.#deps.config.cancelGraceSeconds * 1000);
   }
 
   #handBackAll(reason: string, graceMs: number): void {

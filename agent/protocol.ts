@@ -88,6 +88,10 @@ export interface ClaimedTask {
   output?: OutputSpec | null;
   timeoutSeconds: number;
   leaseSeconds: number;
+  /** What a second of the attempt costs. */
+  usdPerSecond?: number;
+  /** What all its attempts may use before it has to end. */
+  budget?: BudgetState;
   metadata?: Record<string, Json> | null;
   /** The message as which it came. */
   message?: Message | null;
@@ -134,6 +138,19 @@ export interface Instructions {
   nextDueAt: string | null;
   /** Until when activity leases keep the agent from idling. */
   activeUntil: string | null;
+  /** What the agent may use before its tasks have to end. */
+  budget?: BudgetState;
+}
+
+export interface Amounts {
+  tokens: number;
+  costUsd: number;
+}
+
+export interface BudgetState {
+  limits: Partial<Amounts>;
+  /** By attempts that have ended. */
+  used: Amounts;
 }
 
 export interface LogLine {
@@ -148,6 +165,7 @@ export interface Usage {
   memoryGiBSeconds: number;
   inputTokens: number;
   outputTokens: number;
+  reportedCostUsd: number;
 }
 
 export type TaskOutput = ({ output: Json } | { outputRef: { key: string; bytes: number } }) & {

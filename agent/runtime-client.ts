@@ -141,8 +141,12 @@ export function makeRuntimeClient(deps: ClientDependencies) {
     renew: (nonce: string, options?: CallOptions) => call<Renewal>('credentials', { nonce }, options),
     claim: (slots: number, running: { taskId: string; fence: number }[], options?: CallOptions) =>
       call<Instructions>('claim', { slots, running }, options),
-    heartbeat: (task: TaskAddress, options?: CallOptions) =>
-      call<{ cancel: boolean; force?: boolean; leaseUntil: string }>(onTask(task, 'heartbeat'), held(task), options),
+    heartbeat: (task: TaskAddress, usage: Usage, options?: CallOptions) =>
+      call<{ cancel: boolean; force?: boolean; leaseUntil: string }>(
+        onTask(task, 'heartbeat'),
+        { ...held(task), usage },
+        options,
+      ),
     events: (task: TaskAddress, lines: LogLine[], progress: { progress?: unknown }, options?: CallOptions) =>
       call<{ accepted: number }>(onTask(task, 'events'), { ...held(task), lines, ...progress }, options),
     complete: (
@@ -159,8 +163,8 @@ export function makeRuntimeClient(deps: ClientDependencies) {
         { ...held(task), ...failure, message: failure.message.slice(0, mostMessageLength), lines, usage, slots },
         options,
       ),
-    release: (task: TaskAddress, reason: string, slots: number, options?: CallOptions) =>
-      call<Settled>(onTask(task, 'release'), { ...held(task), reason, slots }, options),
+    release: (task: TaskAddress, reason: string, usage: Usage, slots: number, options?: CallOptions) =>
+      call<Settled>(onTask(task, 'release'), { ...held(task), reason, usage, slots }, options),
     outputUrl: (task: TaskAddress, what: 'output' | 'exports', bytes: number, options?: CallOptions) =>
       call<{ key: string; url: string }>(
         `outputs/${encodeURIComponent(task.id)}`,

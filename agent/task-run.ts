@@ -2,12 +2,13 @@ import type { Clock } from './clock.ts';
 import type { Driver, DriverOutcome, DriverRun, DriverSetting, DriverTask } from './drivers/driver.ts';
 import { describeError, type Log } from './log.ts';
 import { type LogBatcher, makeLogBatcher } from './log-batcher.ts';
+import { Meter, overrun } from './meter.ts';
 import { prepareOutput, upload } from './output.ts';
-import type { ClaimedTask, Failure, Json, LogLine, OutgoingMessage, Settled, TaskOutput } from './protocol.ts';
+import type { Amounts, ClaimedTask, Failure, Json, LogLine, OutgoingMessage, Settled, TaskOutput } from './protocol.ts';
 import { DisplacedError, FenceLostError, RefusedError, type RuntimeClient } from './runtime-client.ts';
 import { packFiles, unpackAll } from './shared-files.ts';
 import { readInput } from './task-input.ts';
-import { type ContainerSize, usageOf } from './usage.ts';
+import type { ContainerSize } from './usage.ts';
 
 /** What one attempt of a task needs from its runtime. */
 export interface TaskRunDependencies {
@@ -27,10 +28,12 @@ export interface TaskRunDependencies {
   saveBeforeCompletion(): Promise<void>;
   /** An activity lease taken by the driver. */
   onActivity(seconds: number): void;
+  /** It has used more than before. */
+  onUse(): void;
 }
 
 /** Why a run ends before its driver does. The first reason stays, but `lost` beats all. */
-type Ending = 'timed_out' | 'cancelled' | 'released' | 'lost';
+type Ending = 'timed_out' | 'over_budget' | 'cancelled' | 'released' | 'lost';
 
 export interface TaskRun {
   readonly task: ClaimedTask;
@@ -40,6 +43,8 @@ export interface TaskRun {
   handBack(reason: string, graceMs: number): void;
   /** Kills the processes and reports nothing: another attempt has the task, or this runtime is over. */
   lose(): void;
+  /** What it has used until now. */
+  amounts(): Amounts;
   /** Settles when the run is reported, or lost. Never rejects. */
   finished: Promise<void>;
 }
@@ -64,14 +69,14 @@ class Attempt implements TaskRun {
   readonly #over = new AbortController();
   /** The fence, or the runtime, is lost. */
   readonly #gone = new AbortController();
-  readonly #tokens = { input: 0, output: 0 };
+  readonly #meter: Meter;
+  #overrun = '';
   /** Those that it has sent, which the API takes in their order. */
   #messages = 0;
   #lastSent: Promise<unknown> = Promise.resolve();
   #ending: Ending | null = null;
   #releaseReason = '';
   #reporting = false;
-  /** Saving and reporting are not the task's doing. */
   #endedAt: number | null = null;
   #running: DriverRun | null = null;
   #graceMs: number;
@@ -80,6 +85,7 @@ class Attempt implements TaskRun {
     this.task = task;
     this.#deps = deps;
     this.#startedAt = deps.clock.now();
+    this.#meter = new Meter(deps.size, deps.setting.config.concurrency, task.usdPerSecond ?? 0);
     this.#graceMs = deps.setting.config.cancelGraceSeconds * 1000;
     this.#logs = makeLogBatcher(
       (lines, progress) => deps.client.events(task, lines, progress, { signal: this.#gone.signal }),
@@ -108,6 +114,10 @@ class Attempt implements TaskRun {
     this.#releaseReason = reason;
     if (this.#ending === null) this.#endEarly('released', graceMs);
     else void this.#deps.clock.sleep(graceMs, this.#over.signal).then(() => this.#running?.kill());
+  }
+
+  amounts(): Amounts {
+    return this.#meter.amounts(this.#ranMs());
   }
 
   lose(): void {
@@ -139,8 +149,12 @@ class Attempt implements TaskRun {
     for (let waitMs = intervalMs; !signal.aborted; ) {
       await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
+      this.#enforceBudget();
       try {
-        const { cancel, force } = await client.heartbeat(this.task, { patienceMs: 0, signal });
+        const { cancel, force } = await client.heartbeat(this.task, this.#meter.usage(this.#ranMs()), {
+          patienceMs: 0,
+          signal,
+        });
         if (cancel) this.cancel(force);
         waitMs = intervalMs;
       } catch (error) {
@@ -158,6 +172,21 @@ class Attempt implements TaskRun {
     if (!driven.aborted) this.#endEarly('timed_out', this.#graceMs);
   }
 
+  /** Ends it when it has used more than it may; then the loop looks at what all tasks of the agent have used. */
+  #enforceBudget(): void {
+    const excess = overrun(this.task.budget, [this.amounts()]);
+    if (excess !== undefined) {
+      this.#overrun = excess;
+      this.#endEarly('over_budget', this.#graceMs);
+    }
+    this.#deps.onUse();
+  }
+
+  /** Saving and reporting are not the task's doing. */
+  #ranMs(): number {
+    return (this.#endedAt ?? this.#deps.clock.now()) - this.#startedAt;
+  }
+
   async #drive(input: Json | Buffer): Promise<DriverOutcome> {
     const driverTask: DriverTask = {
       task: this.task,
@@ -166,9 +195,9 @@ class Attempt implements TaskRun {
       onProgress: this.#logs.progress,
       onActivity: this.#deps.onActivity,
       onSend: (message) => this.#sendMessage(message),
-      onTokens: (more, out) => {
-        this.#tokens.input += more;
-        this.#tokens.output += out;
+      onSpent: (spent) => {
+        this.#meter.add(spent);
+        this.#enforceBudget();
       },
     };
     const driven = new AbortController();
@@ -257,15 +286,16 @@ class Attempt implements TaskRun {
           `The task ran longer than its ${timeoutSeconds} s and was ended; its processes are gone.`,
         );
       }
+      case 'over_budget':
+        return failed('budget_exceeded', `The task has used ${this.#overrun}. Its processes are gone.`);
       default:
         return this.#ending satisfies never;
     }
   }
 
   async #send(report: Report, lines: LogLine[]): Promise<void> {
-    const { client, clock, size, setting, settle } = this.#deps;
-    const ranMs = (this.#endedAt ?? clock.now()) - this.#startedAt;
-    const usage = usageOf(ranMs, size, setting.config.concurrency, this.#tokens);
+    const { client, settle } = this.#deps;
+    const usage = this.#meter.usage(this.#ranMs());
     await settle((slots) => {
       const options = { signal: this.#gone.signal };
       switch (report.kind) {
@@ -274,7 +304,7 @@ class Attempt implements TaskRun {
         case 'fail':
           return client.fail(this.task, report.failure, lines, usage, slots, options);
         case 'release':
-          return client.release(this.task, report.reason, slots, options);
+          return client.release(this.task, report.reason, usage, slots, options);
         default:
           return report satisfies never;
       }

@@ -1,3 +1,4 @@
+import type { Spent } from './drivers/driver.ts';
 import type { Usage } from './protocol.ts';
 
 /** What this container has, as its task's metadata says; zeros where nobody says. */
@@ -22,20 +23,16 @@ export async function readContainerSize(
 }
 
 /** A task's part of the container: the whole of it for its time, divided by how many may run at once. */
-export function usageOf(
-  wallMs: number,
-  size: ContainerSize,
-  concurrency: number,
-  tokens: { input: number; output: number },
-): Usage {
+export function usageOf(wallMs: number, size: ContainerSize, concurrency: number, spent: Spent): Usage {
   const wallSeconds = Math.max(0, wallMs) / 1000;
   const share = wallSeconds / concurrency;
   return {
     wallSeconds: rounded(wallSeconds),
     vcpuSeconds: rounded(share * size.vcpu),
     memoryGiBSeconds: rounded(share * size.memoryGiB),
-    inputTokens: tokens.input,
-    outputTokens: tokens.output,
+    inputTokens: spent.input,
+    outputTokens: spent.output,
+    reportedCostUsd: spent.costUsd,
   };
 }
 

@@ -55,7 +55,7 @@ export function makeHandler(deps: FunctionDeps) {
           deps,
           me(context.principal),
           grip(params.id, body),
-          body.progress,
+          body,
         );
         return { cancel, force, leaseUntil: time(leaseUntilMs) };
       }),
@@ -74,14 +74,7 @@ export function makeHandler(deps: FunctionDeps) {
       ),
       bind(routes.releaseTask, async ({ params, body, context }) =>
         finished(
-          await releaseTask(
-            deps,
-            me(context.principal),
-            grip(params.id, body),
-            body.reason,
-            body.slots,
-            causeOf(context),
-          ),
+          await releaseTask(deps, me(context.principal), grip(params.id, body), body, body.slots, causeOf(context)),
         ),
       ),
       bind(routes.createOutput, async ({ params, body, context }) =>

@@ -3,16 +3,18 @@ import type { Readable, Writable } from 'node:stream';
 import type { Json } from '../protocol.ts';
 import { type DriverOutcome, type DriverRun, type DriverSetting, type DriverTask, mostOutputBytes } from './driver.ts';
 import { type Program, type ProgramEnd, startProgram } from './program.ts';
+import { readSpent, usageFd } from './spent.ts';
 
 /** Runs the template's command once: input on stdin, output from stdout, the exit code decides. */
 export function runCommand(setting: DriverSetting, run: DriverTask): DriverRun {
   const { driver } = setting.config;
   if (driver.type !== 'command') throw new Error(`The command driver was given a ${driver.type} driver.`);
   const [command = '', ...args] = driver.command;
-  const program = startProgram(setting, run, [command, ...args], ['pipe', 'pipe', 'pipe']);
+  const program = startProgram(setting, run, [command, ...args], ['pipe', 'pipe', 'pipe', 'pipe']);
   const { child, group } = program;
   const stdout = collect(child.stdout as Readable, () => void group?.kill());
   feed(child.stdin as Writable, run.input);
+  readSpent(child.stdio[usageFd] as Readable, run);
   return {
     outcome: program.ended.then((end) => judge(end, program, stdout)),
     end: (graceMs) => void group?.end(graceMs),

@@ -19,6 +19,13 @@ export interface DriverSetting {
   clock: Clock;
 }
 
+/** What a program has spent since it last said so: tokens, and dollars that nobody else knows of. */
+export interface Spent {
+  input: number;
+  output: number;
+  costUsd: number;
+}
+
 /** What a task gives its driver, and hears from it. */
 export interface DriverTask {
   task: ClaimedTask;
@@ -28,7 +35,7 @@ export interface DriverTask {
   onLine(stream: LogLine['stream'], line: string): boolean;
   onProgress(value: Json): void;
   onActivity(seconds: number): void;
-  onTokens(input: number, output: number): void;
+  onSpent(spent: Spent): void;
   /** Sends a message, after those before it. @throws Error that says why the API does not take it */
   onSend(message: OutgoingMessage): Promise<{ id: string }>;
 }

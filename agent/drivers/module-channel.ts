@@ -1,4 +1,5 @@
 import type { Json, Message, OutgoingMessage, OutputSpec } from '../protocol.ts';
+import type { Spent } from './driver.ts';
 
 /** What `run(task, ctx)` of a module gets as `task`. */
 export interface ModuleTask {
@@ -37,8 +38,11 @@ export interface ModuleContext {
    * attempt that is tried again sends its messages again.
    */
   send(message: OutgoingMessage): Promise<{ id: string }>;
-  /** Adds to the task's usage. */
-  tokens(usage: { input?: number; output?: number }): void;
+  /**
+   * Adds to the task's usage: tokens, and dollars that they cost. Beyond the task's budget the task ends: `signal` aborts,
+   * and SIGKILL follows after the grace.
+   */
+  tokens(spent: Partial<Spent>): void;
 }
 
 /** The runner's order: the first that it is told. */
@@ -55,7 +59,7 @@ export type FromRunner =
   | { type: 'log'; line: string }
   | { type: 'progress'; value: Json }
   | { type: 'activity'; seconds: number }
-  | { type: 'tokens'; input: number; output: number }
+  | { type: 'tokens'; spent: Spent }
   | { type: 'send'; n: number; message: OutgoingMessage }
   | { type: 'returned'; value: Json }
   | { type: 'threw'; message: string; code?: string; retryAfterSeconds?: number };

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Json, OutgoingMessage } from '../protocol.ts';
 import type { FromRunner, ModuleContext, ModuleTask, Order, Sent } from './module-channel.ts';
+import { checkAmount, parseSpent } from './spent.ts';
 
 /** The child process of the module driver: takes one order, runs the module, says how it ended, and is gone. */
 export function runModuleRunner(): void {
@@ -42,14 +43,9 @@ function contextOf(order: Order, signal: AbortSignal, outbox: Outbox): ModuleCon
       for (const part of String(line).split('\n')) tell({ type: 'log', line: part });
     },
     progress: (value) => tell({ type: 'progress', value: checkProgress(asJson(value)) }),
-    activity: (seconds) => tell({ type: 'activity', seconds: checkNumber('ctx.activity()', seconds, 86_400) }),
+    activity: (seconds) => tell({ type: 'activity', seconds: checkAmount('ctx.activity()', seconds, 86_400) }),
     send: async (message) => outbox.send(asJson(message) as unknown as OutgoingMessage),
-    tokens: ({ input = 0, output = 0 }) =>
-      tell({
-        type: 'tokens',
-        input: checkNumber('ctx.tokens() input', input, Number.MAX_SAFE_INTEGER),
-        output: checkNumber('ctx.tokens() output', output, Number.MAX_SAFE_INTEGER),
-      }),
+    tokens: (spent) => tell({ type: 'tokens', spent: parseSpent('ctx.tokens()', spent) }),
   };
 }
 
@@ -87,11 +83,6 @@ const tell = (message: FromRunner) => void process.send?.(message);
 
 /** The API takes no more, and would refuse the log lines that travel with it. */
 const mostProgressBytes = 4096;
-
-function checkNumber(what: string, value: unknown, most: number): number {
-  if (typeof value === 'number' && value >= 0 && value <= most) return value;
-  throw new Error(`${what} was given ${String(value)}; a number from 0 to ${most} is allowed.`);
-}
 
 function checkProgress(value: Json): Json {
   const bytes = Buffer.byteLength(JSON.stringify(value));

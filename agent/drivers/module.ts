@@ -54,7 +54,7 @@ function listen(child: ChildProcess, run: DriverTask): Answer {
       case 'activity':
         return run.onActivity(message.seconds);
       case 'tokens':
-        return run.onTokens(message.input, message.output);
+        return run.onSpent(message.spent);
       case 'send':
         void send(run, message).then((sent) => child.connected && child.send(sent, () => {}));
         return;

@@ -1,5 +1,6 @@
 import type { ClaimedTask, Message } from '../protocol.ts';
 import type { DriverSetting } from './driver.ts';
+import { usageFd } from './spent.ts';
 
 /** The shim's own business: no program needs these, and some would let it act as the shim. */
 const shimOnly =
@@ -27,6 +28,7 @@ export function programEnvironment(setting: DriverSetting, task: ClaimedTask): R
     // What was wrong with the attempt before, so that this one can do better.
     ...(task.lastError ? { ROUSE_LAST_ERROR: `${task.lastError.code}: ${task.lastError.message}` } : {}),
     ROUSE_WORKSPACE: setting.workspace,
+    ...(config.driver.type === 'command' ? { ROUSE_USAGE_FD: String(usageFd) } : {}),
     ...(task.message ? messageVariables(task.message) : {}),
   };
 }

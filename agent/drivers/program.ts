@@ -80,8 +80,7 @@ function watch(
       // After a stall of this process the time is up before anything was read: what is there is read in one turn.
       await Promise.race([closed, clock.sleep(lastOutputMs, patience.signal).then(() => nextTurn())]);
       patience.abort();
-      child.stdout?.destroy();
-      child.stderr?.destroy();
+      for (const stream of child.stdio) stream?.destroy();
       resolve({ code, signal });
     });
   });

@@ -1,5 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { archive, restore } from '../domain/agent-archive.ts';
+import { whySpent } from '../domain/agent-budget.ts';
 import { recover } from '../domain/agent-failure.ts';
 import { abandonLaunch } from '../domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../domain/agent-life.ts';
@@ -13,6 +14,7 @@ import { isHeld, type LiveTask } from '../domain/task.ts';
 import { type Cause, carry, changeAgent, existingAgent } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { Conflict, type Page, type TemplateVersion } from './ports.ts';
+import { settingsOf } from './settings.ts';
 
 export interface CreateAgent {
   template: string;
@@ -122,7 +124,12 @@ async function refuseWhileTasksRun(deps: Deps, agent: Agent): Promise<void> {
 }
 
 export async function resumeAgent(deps: Deps, tenant: string, agentId: string, by: Cause): Promise<Agent> {
-  const agent = await changeAgent(deps, tenant, agentId, by, (agent) => resume(agent, deps.now()));
+  const agent = await changeAgent(deps, tenant, agentId, by, async (agent) => {
+    const decision = resume(agent, deps.now());
+    const spent = whySpent(agent, (await settingsOf(deps, agent)).budget);
+    if (spent) throw new RouseError('budget_exceeded', `The agent can't be resumed: ${spent}.`);
+    return decision;
+  });
   await act(deps, agent);
   return agent;
 }

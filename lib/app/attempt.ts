@@ -1,5 +1,7 @@
+import { type Measured, priced } from '../domain/cost.ts';
 import { fenceLost } from '../domain/errors.ts';
 import { exportsObject, outputObject } from '../domain/object-key.ts';
+import { isOverBudget, knownUsage } from '../domain/task.ts';
 import type { RuntimeIdentity } from './claim.ts';
 import type { Deps } from './deps.ts';
 import { type Grip, heldTask } from './finish-task.ts';
@@ -7,19 +9,23 @@ import { Conflict, type LogLine } from './ports.ts';
 
 /** What a shim reports while an attempt runs: that it lives, and what it prints. */
 
+/** What runs on beyond its budget is told to end: what its runtime makes of that goes back to the queue, or has failed. */
 export async function heartbeat(
   deps: Deps,
   me: RuntimeIdentity,
   grip: Grip,
-  progress: unknown,
+  { progress, usage }: { progress?: unknown; usage?: Measured | undefined },
 ): Promise<{ cancel: boolean; force: boolean; leaseUntilMs: number }> {
   const held = await heldTask(deps, me, grip);
-  const leaseUntilMs = deps.now() + held.leaseSeconds * 1000;
+  const nowMs = deps.now();
+  const leaseUntilMs = nowMs + held.leaseSeconds * 1000;
+  const used = usage && priced(held.usdPerSecond ?? 0, usage);
   try {
-    const live = await deps.tasks.extendLease(held, leaseUntilMs);
+    const live = await deps.tasks.extendLease(held, leaseUntilMs, used);
     if (progress !== undefined) await deps.tasks.setProgress(me.tenant, grip.taskId, progress);
-    const cancel = live.status === 'cancelling';
-    return { cancel, force: cancel && (live.force ?? false), leaseUntilMs };
+    const isCancelled = live.status === 'cancelling';
+    const cancel = isCancelled || isOverBudget(held, used ?? knownUsage(held, nowMs));
+    return { cancel, force: isCancelled && (live.force ?? false), leaseUntilMs };
   } catch (error) {
     if (error instanceof Conflict) throw fenceLost(grip.taskId, grip.fence);
     throw error;

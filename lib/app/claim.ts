@@ -1,4 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
+import { holdSpent, usedBy, whySpent } from '../domain/agent-budget.ts';
+import { type Amounts, type Budget, mergedBudget } from '../domain/budget.ts';
+import { costPerSecond } from '../domain/cost.ts';
 import { runtimeReplaced } from '../domain/errors.ts';
 import { agentHead } from '../domain/head.ts';
 import {
@@ -8,14 +11,16 @@ import {
   isClaimable,
   isFinished,
   isHeld,
+  knownUsage,
   type LiveTask,
   type QueuedTask,
   type RunningTask,
   release,
 } from '../domain/task.ts';
-import { type Cause, commitTask } from './commit.ts';
+import { type Cause, changeAgent, commitTask } from './commit.ts';
 import type { Deps } from './deps.ts';
 import { Conflict, type TaskRecord } from './ports.ts';
+import { settingsOf } from './settings.ts';
 
 /** The runtime that a token speaks for. */
 export interface RuntimeIdentity {
@@ -37,6 +42,8 @@ export interface Instructions {
   nextDueMs: number | undefined;
   /** Until when activity leases keep the agent from idling. */
   activeUntilMs: number | undefined;
+  /** The agent's budget, if it has one, and what attempts that have ended used of it. */
+  budget?: { limits: Budget; used: Amounts } | undefined;
 }
 
 /** A lease that ends is noticed this much later: a heartbeat may be on its way. */
@@ -90,8 +97,14 @@ export async function claimTasks(
   await endUnknown(deps, view, known, by);
   const { lost, free } = untold(view.held, slots, known);
   const claimed: ClaimedTask[] = [];
+  const settings = await settingsOf(deps, agent);
+  const hasWork = view.claimable.length > 0 || view.more || view.held.length > 0;
+  const spent = hasWork ? whySpent(agent, settings.budget) : undefined;
+  if (spent) return stopOf(await holdAgent(deps, me, spent, by), cancelsOf(view));
+  const budget = mergedBudget(settings.budget);
+  const terms = { usdPerSecond: costPerSecond(settings, settings.concurrency), charged: budget && (true as const) };
   for (const task of view.claimable.slice(0, free)) {
-    const won = await tryClaim(deps, task, me, by);
+    const won = await tryClaim(deps, task, me, terms, by);
     if (won) claimed.push(won);
   }
   const stop =
@@ -108,7 +121,14 @@ export async function claimTasks(
   const tasks = await Promise.all(lost.map(async (task) => ({ task, record: await recordOf(deps, task) })));
   const { nextDueMs } = view;
   const { activeUntilMs } = agent;
-  return { tasks: [...tasks, ...claimed], cancel: cancelsOf(view), stop: null, nextDueMs, activeUntilMs };
+  return {
+    tasks: [...tasks, ...claimed],
+    cancel: cancelsOf(view),
+    stop: null,
+    nextDueMs,
+    activeUntilMs,
+    budget: budget && { limits: budget, used: usedBy(agent) },
+  };
 }
 
 function cancelsOf(view: View): Instructions['cancel'] {
@@ -223,10 +243,18 @@ export async function expireTask(deps: Deps, task: QueuedTask, by: Cause): Promi
   }
 }
 
+async function holdAgent(deps: Deps, me: RuntimeIdentity, reason: string, by: Cause): Promise<Agent> {
+  return changeAgent(deps, me.tenant, me.agentId, by, (agent) => {
+    if (agent.runtimeId !== me.id) throw runtimeReplaced(me.id);
+    return agent.status === 'running' ? holdSpent(agent, reason, deps.now()) : { agent, events: [] };
+  });
+}
+
 async function tryClaim(
   deps: Deps,
   task: QueuedTask,
   me: RuntimeIdentity,
+  terms: Parameters<typeof claim>[3],
   by: Cause,
 ): Promise<ClaimedTask | undefined> {
   const record = await recordOf(deps, task);
@@ -236,7 +264,7 @@ async function tryClaim(
     return undefined;
   }
   try {
-    return { task: await commitTask(deps, task, claim(task, me.id, deps.now()), by), record };
+    return { task: await commitTask(deps, task, claim(task, me.id, deps.now(), terms), by), record };
   } catch (error) {
     if (error instanceof Conflict) return undefined;
     throw error;
@@ -253,7 +281,8 @@ async function recordOf(deps: Deps, task: LiveTask): Promise<TaskRecord> {
 export async function handBack(deps: Deps, task: LiveTask, by: Cause, reason = 'the agent is stopping'): Promise<void> {
   if (!isHeld(task)) return;
   try {
-    const after = await commitTask(deps, task, release(task, reason, deps.now()), by);
+    const nowMs = deps.now();
+    const after = await commitTask(deps, task, release(task, reason, nowMs, knownUsage(task, nowMs)), by);
     if (isFinished(after)) await deps.tasks.settle(after);
   } catch (error) {
     if (!(error instanceof Conflict)) throw error;

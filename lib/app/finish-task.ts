@@ -1,13 +1,16 @@
 import type { Agent } from '../domain/agent.ts';
-import { usageOf } from '../domain/cost.ts';
+import { withUsage } from '../domain/agent-budget.ts';
+import { type Measured, type Usage, usageOf } from '../domain/cost.ts';
 import { fenceLost, invalid, tooLarge } from '../domain/errors.ts';
 import { exportsObject, outputObject } from '../domain/object-key.ts';
 import {
   type CancellingTask,
   cancelled,
+  chargeOf,
   failAttempt,
   isFinished,
   isHeld,
+  knownUsage,
   type LiveTask,
   type Outcome,
   type RunningTask,
@@ -30,13 +33,6 @@ export interface Grip {
   place: number;
 }
 
-export interface MeasuredUsage {
-  wallSeconds: number;
-  vcpuSeconds: number;
-  inputTokens: number;
-  outputTokens: number;
-}
-
 export interface Uploaded {
   key: string;
   bytes: number;
@@ -49,7 +45,7 @@ export interface Completion {
   outputRef?: Uploaded | undefined;
   /** The files that it gives to others. */
   exportsRef?: Uploaded | undefined;
-  usage: MeasuredUsage;
+  usage: Measured;
 }
 
 export interface Finished {
@@ -112,7 +108,7 @@ export interface AttemptFailure {
   code: string;
   message: string;
   retryAfterSeconds?: number | undefined;
-  usage: MeasuredUsage;
+  usage: Measured;
 }
 
 export async function failTask(
@@ -132,7 +128,7 @@ export async function failTask(
       return cancelled(task, `its processes have ended${how}`, deps.now(), usage);
     }
     // Nobody asked for it: its runtime ended it, and the task is not to blame.
-    if (failure.code === 'cancelled') return release(task, 'its runtime ended it', deps.now());
+    if (failure.code === 'cancelled') return release(task, 'its runtime ended it', deps.now(), usage);
     return failAttempt(task, { ...failure, usage }, settings.task.retry, deps.now());
   });
 }
@@ -141,12 +137,15 @@ export async function releaseTask(
   deps: Deps,
   me: RuntimeIdentity,
   grip: Grip,
-  reason: string,
+  { reason, usage }: { reason: string; usage?: Measured | undefined },
   slots: number,
   by: Cause,
 ): Promise<Finished> {
   const agent = await enrolledAgent(deps, me);
-  return finish(deps, me, agent, grip, [], slots, by, async (task) => release(task, reason, deps.now()));
+  const measured = usage && (await usageFor(deps, agent, usage));
+  return finish(deps, me, agent, grip, [], slots, by, async (task) =>
+    release(task, reason, deps.now(), measured ?? knownUsage(task, deps.now())),
+  );
 }
 
 type Held = RunningTask | CancellingTask;
@@ -172,15 +171,16 @@ async function finish(
         : undefined;
       unwritten = [];
       const [after] = await Promise.all([commitTask(deps, live, decision, by), writing]);
-      return { status: after.status, settle: after, repeatedWith: undefined };
+      return { status: after.status, settle: after, charge: chargeOf(live, after), repeatedWith: undefined };
     }
     const status = await endedBefore(deps, me, grip, live);
-    return { status, settle: live, repeatedWith: await settingsOf(deps, agent) };
+    return { status, settle: live, charge: undefined, repeatedWith: await settingsOf(deps, agent) };
   });
   const settling = status.settle && isFinished(status.settle) ? deps.tasks.settle(status.settle) : undefined;
-  const { repeatedWith } = status;
+  const { repeatedWith, charge } = status;
+  const charged = charge ? withUsage(agent, charge) : agent;
   const [instructions] = await Promise.all([
-    claimTasks(deps, me, slots, by, { agent, repeatedWith, settling: grip.taskId }),
+    claimTasks(deps, me, slots, by, { agent: charged, repeatedWith, settling: grip.taskId }),
     settling,
   ]);
   return { status: status.status, instructions };
@@ -208,7 +208,7 @@ export async function heldTask(deps: Deps, me: RuntimeIdentity, grip: Grip): Pro
   throw fenceLost(grip.taskId, grip.fence);
 }
 
-async function usageFor(deps: Deps, agent: Agent, measured: MeasuredUsage): Promise<Record<string, number>> {
+async function usageFor(deps: Deps, agent: Agent, measured: Measured): Promise<Usage> {
   const settings = await settingsOf(deps, agent);
-  return { ...usageOf(settings, measured.wallSeconds, settings.concurrency, measured) };
+  return usageOf(settings, settings.concurrency, measured);
 }

@@ -1,4 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
+import type { Budget } from '../domain/budget.ts';
+import type { Usage } from '../domain/cost.ts';
 import type { CarriedEvent, RecordedEvent } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import type { HeadRef } from '../domain/head.ts';
@@ -73,6 +75,7 @@ export interface TaskRecord {
   metadata?: Record<string, unknown> | undefined;
   maxAttempts: number;
   timeoutSeconds: number;
+  budget?: Budget | undefined;
   createdMs: number;
   retryOf?: string | undefined;
   parent?: Parent | undefined;
@@ -90,7 +93,7 @@ export interface TaskRecord {
   outputBytes?: number | undefined;
   exportsKey?: string | undefined;
   error?: TaskError | undefined;
-  usage?: Record<string, number> | undefined;
+  usage?: Partial<Usage> | undefined;
   generation?: number | undefined;
   attempt?: number | undefined;
   failures?: number | undefined;
@@ -110,8 +113,8 @@ export interface Tasks {
   /** Unfinished tasks of an agent in the order of its queue, strongly consistent, a page at a time. */
   queue(tenant: string, agentId: string, limit?: number): AsyncIterable<LiveTask[]>;
   commit(before: LiveTask, after: LiveTask, events: CarriedEvent[]): Promise<void>;
-  /** @returns the row as it is now. @throws Conflict when the fence is not current. */
-  extendLease(task: Held, leaseUntilMs: number): Promise<LiveTask>;
+  /** @param used by the attempt until now. @returns the row as it is now. @throws Conflict when the fence is not current. */
+  extendLease(task: Held, leaseUntilMs: number, used?: Usage): Promise<LiveTask>;
   /** Keeps a large output in the record before the commit that makes it count. */
   draftOutput(tenant: string, taskId: string, fence: number, output: unknown): Promise<void>;
   setProgress(tenant: string, taskId: string, progress: unknown): Promise<void>;
@@ -174,9 +177,12 @@ export interface TemplateSpec {
     timeoutSeconds: number;
     maxAttempts: number;
     heartbeatSeconds: number;
+    budget: Budget;
     retry: { initialSeconds: number; coefficient: number; maxSeconds: number; nonRetryable: string[] };
   };
   workspace: { enabled: boolean; keepGenerations: number; save: 'task' | 'stop'; minSaveIntervalSeconds: number };
+  /** Of an agent in its whole life. */
+  budget: Budget;
   warmPool: number;
   labels: Record<string, string>;
 }

@@ -1,4 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
+import { type Budget, mergedBudget } from '../domain/budget.ts';
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
 import { agentHead } from '../domain/head.ts';
 import { idOf, isId, timeOf } from '../domain/id.ts';
@@ -34,6 +35,7 @@ export interface SubmitTask {
   expiresInSeconds?: number | undefined;
   timeoutSeconds?: number | undefined;
   maxAttempts?: number | undefined;
+  budget?: Budget | undefined;
   onBusy: 'enqueue' | 'reject';
   metadata: Record<string, unknown>;
   retryOf?: string | undefined;
@@ -82,6 +84,7 @@ export async function submitTask(
     metadata: command.metadata,
     maxAttempts: command.maxAttempts ?? settings.task.maxAttempts,
     timeoutSeconds: command.timeoutSeconds ?? settings.task.timeoutSeconds,
+    budget: mergedBudget(settings.task.budget, command.budget),
     createdMs,
     retryOf: command.retryOf,
     parent: command.parent,
@@ -96,6 +99,7 @@ export async function submitTask(
     place: record.place,
     maxAttempts: record.maxAttempts,
     timeoutSeconds: record.timeoutSeconds,
+    budget: record.budget,
     leaseSeconds: settings.task.heartbeatSeconds,
     createdMs,
     notBeforeMs,
@@ -247,7 +251,8 @@ export async function retryTask(
   const settings = await settingsOf(deps, agent);
   // As in submitTask: a replay must find the live row of the first try, not make a second one.
   const createdMs = timeOf(id);
-  const { input, inputKey, expects, metadata, message, priority, maxAttempts, timeoutSeconds, agentId } = record;
+  const { input, inputKey, expects, metadata, message, priority, agentId } = record;
+  const { maxAttempts, timeoutSeconds, budget } = record;
   const again: TaskRecord = {
     id,
     agentId,
@@ -261,6 +266,7 @@ export async function retryTask(
     message,
     maxAttempts,
     timeoutSeconds,
+    budget,
     createdMs,
     retryOf: taskId,
   };
@@ -271,6 +277,7 @@ export async function retryTask(
     place: again.place,
     maxAttempts,
     timeoutSeconds,
+    budget,
     leaseSeconds: settings.task.heartbeatSeconds,
     createdMs,
     notBeforeMs: createdMs,

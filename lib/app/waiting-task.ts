@@ -16,9 +16,10 @@ function reasonToSleep({ status }: Agent, task: LiveTask): string | undefined {
   return status === 'paused' && wakesNobody(task) ? 'it wakes nobody: its agent takes it when it next runs' : undefined;
 }
 
-function reasonOf({ status, statusReason, held, copy }: Agent): string | undefined {
+function reasonOf({ status, statusReason, held, heldReason, copy }: Agent): string | undefined {
   if (status === 'archived') return 'its agent is archived; restored, it goes on';
   if (status === 'error') return `its agent is in error: ${statusReason}; recovered, it goes on`;
+  if (held && heldReason) return `its agent is held: ${heldReason}`;
   if (held) return 'its agent is held; resumed, it goes on';
   return copy ? `its agent has no files yet: ${statusReason}` : undefined;
 }

@@ -5,8 +5,8 @@ import { RouseError } from '../domain/errors.ts';
 import type { CarriedEvent } from '../domain/event.ts';
 import { agentHead } from '../domain/head.ts';
 import { agentCountKey, dueEntry, headKey, listEntry } from './keys.ts';
-import { writeTogether } from './room-store.ts';
 import { difference, type Item, orConflict, type Table } from './table.ts';
+import { writeTogether } from './transaction.ts';
 
 /** Attributes of a head row that are not the agent's own. */
 const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'duePk', 'dueAt', 'events', 'counted'] as const;

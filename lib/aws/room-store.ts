@@ -1,17 +1,9 @@
-import { TransactionCanceledException } from '@aws-sdk/client-dynamodb';
-import {
-  DeleteCommand,
-  TransactWriteCommand,
-  type TransactWriteCommandInput,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, type TransactWriteCommandInput, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Rooms, Slot } from '../app/ports.ts';
 import { roomHead } from '../domain/head.ts';
 import { dueEntry, headKey, type Key, partitionOf } from './keys.ts';
 import { type Table, whether } from './table.ts';
-
-/** A transaction that met another one is tried again this often. */
-const tries = 5;
+import { writeTogether } from './transaction.ts';
 
 const slotPrefix = 'slot#';
 const waitingPrefix = 'waiting#';
@@ -131,25 +123,6 @@ export class RoomStore implements Rooms {
 
   private get at() {
     return { TableName: this.table.name };
-  }
-}
-
-/** @returns `done`, or for each item the code of what was wrong with it (`None` when it was not the reason) */
-export async function writeTogether(
-  { client }: Table,
-  TransactItems: NonNullable<TransactWriteCommandInput['TransactItems']>,
-): Promise<'done' | string[]> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await client.send(new TransactWriteCommand({ TransactItems }));
-      return 'done';
-    } catch (error) {
-      if (!(error instanceof TransactionCanceledException)) throw error;
-      const codes = error.CancellationReasons?.map(({ Code }) => Code ?? 'None') ?? [];
-      if (codes.includes('ConditionalCheckFailed')) return codes;
-      // Two that met: one of them comes through.
-      if (!codes.includes('TransactionConflict') || attempt >= tries) throw error;
-    }
   }
 }
 

@@ -52,28 +52,28 @@ export class Table {
    * @returns whether it happened
    */
   async change(key: Key, changes: Item, expected: Item): Promise<boolean> {
-    return whether(this.client.send(this.changeCommand(key, changes, expected)));
+    return whether(this.client.send(new UpdateCommand(this.changeInput(key, changes, expected))));
   }
 
   /** The same; @returns the item as it is then, or undefined when it did not happen */
   async changed(key: Key, changes: Item, expected: Item): Promise<Item | undefined> {
-    const command = this.changeCommand(key, changes, expected, 'ALL_NEW');
-    const answer = await unlessRefused(this.client.send(command));
+    const input = { ...this.changeInput(key, changes, expected), ReturnValues: 'ALL_NEW' as const };
+    const answer = await unlessRefused(this.client.send(new UpdateCommand(input)));
     return answer?.Attributes;
   }
 
-  private changeCommand(key: Key, changes: Item, expected: Item, returned: 'NONE' | 'ALL_NEW' = 'NONE') {
+  /** What {@link change} sends, also as a part of a transaction. */
+  changeInput(key: Key, changes: Item, expected: Item) {
     const expression = new Expression();
     const update = expression.update(changes);
     const condition = expression.equals(expected);
-    return new UpdateCommand({
+    return {
       TableName: this.name,
       Key: key,
       UpdateExpression: update,
       ConditionExpression: condition,
-      ...(returned === 'NONE' ? {} : { ReturnValues: returned }),
       ...expression.bindings(),
-    });
+    };
   }
 
   /** All pages of a query, one after the other. */

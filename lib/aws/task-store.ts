@@ -1,11 +1,15 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { Conflict, type Held, type Page, type TaskRecord, type Tasks } from '../app/ports.ts';
+import { amountsOf } from '../domain/budget.ts';
+import type { Usage } from '../domain/cost.ts';
 import type { CarriedEvent } from '../domain/event.ts';
-import { type FinishedTask, isFinished, type LiveTask } from '../domain/task.ts';
+import { agentHead } from '../domain/head.ts';
+import { chargeOf, type FinishedTask, isFinished, type LiveTask } from '../domain/task.ts';
 import { packed, withPacked, withUnpacked } from './free-json.ts';
-import { agentPartition, listEntry, liveKey, livePrefix, recordKey, recordPrefix } from './keys.ts';
+import { agentPartition, headKey, listEntry, liveKey, livePrefix, recordKey, recordPrefix } from './keys.ts';
 import { difference, type Item, orConflict, type Table, whether } from './table.ts';
+import { writeTogether } from './transaction.ts';
 
 const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'events'] as const;
 /** Attributes that hold what users and their programs say. */
@@ -68,20 +72,44 @@ export class TaskStore implements Tasks {
       ...withPacked(difference({ ...before }, { ...after }), freeOfLive),
       events: events.length ? events : undefined,
     };
-    orConflict(await this.table.change(keyOf(before), changes, { version: before.version }), `Task ${before.id}`);
+    const expected = { version: before.version };
+    const charge = chargeOf(before, after);
+    const happened = charge
+      ? await this.changeAndCharge(before, changes, expected, charge)
+      : await this.table.change(keyOf(before), changes, expected);
+    orConflict(happened, `Task ${before.id}`);
   }
 
-  async extendLease(task: Held, leaseUntilMs: number): Promise<LiveTask> {
+  /** The task and what its agent has used in one write, so that no attempt is counted twice, or not at all. */
+  private async changeAndCharge(task: LiveTask, changes: Item, expected: Item, charge: Partial<Usage>) {
+    const { tokens, costUsd } = amountsOf(charge);
+    const outcome = await writeTogether(this.table, [
+      { Update: this.table.changeInput(keyOf(task), changes, expected) },
+      {
+        Update: {
+          TableName: this.table.name,
+          Key: headKey(agentHead(task.tenant, task.agentId)),
+          UpdateExpression: 'ADD usedTokens :tokens, usedCostUsd :cost',
+          ConditionExpression: 'attribute_exists(pk)',
+          ExpressionAttributeValues: { ':tokens': tokens, ':cost': costUsd },
+        },
+      },
+    ]);
+    return outcome === 'done';
+  }
+
+  async extendLease(task: Held, leaseUntilMs: number, used?: Usage): Promise<LiveTask> {
     try {
       const answer = await this.table.client.send(
         new UpdateCommand({
           TableName: this.table.name,
           Key: keyOf(task),
-          UpdateExpression: 'SET leaseUntilMs = :until',
+          UpdateExpression: `SET leaseUntilMs = :until${used ? ', used = :used' : ''}`,
           ConditionExpression: 'attempt = :fence AND runtimeId = :runtime AND #status IN (:running, :cancelling)',
           ExpressionAttributeNames: { '#status': 'status' },
           ExpressionAttributeValues: {
             ':until': leaseUntilMs,
+            ...(used ? { ':used': used } : {}),
             ':fence': task.attempt,
             ':runtime': task.runtimeId,
             ':running': 'running',

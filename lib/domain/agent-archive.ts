@@ -1,4 +1,4 @@
-import type { Agent, AgentDecision } from './agent.ts';
+import { type Agent, type AgentDecision, holdReason } from './agent.ts';
 import { decided, inStatus, requireStatus } from './agent-transition.ts';
 import { goodBefore, keptOf } from './agent-workspace.ts';
 
@@ -16,12 +16,9 @@ export function archive(agent: Agent, nowMs: number): AgentDecision {
 export function restore(agent: Agent, nowMs: number): AgentDecision {
   requireStatus(agent, 'restore', ['archived']);
   const clean = { crashesMs: [], launchTries: 0, notBeforeMs: undefined };
-  return decided(
-    agent,
-    { ...clean, ...inStatus('paused', nowMs, agent.held ? 'held' : undefined), dueAtMs: nowMs },
-    nowMs,
-    { type: 'agent.restored' },
-  );
+  return decided(agent, { ...clean, ...inStatus('paused', nowMs, holdReason(agent)), dueAtMs: nowMs }, nowMs, {
+    type: 'agent.restored',
+  });
 }
 
 /** What an archived agent keeps: the current generation, or with a damaged one the last that is good. */

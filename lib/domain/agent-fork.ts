@@ -1,4 +1,4 @@
-import type { Agent, AgentDecision, Copy, Workspace } from './agent.ts';
+import { type Agent, type AgentDecision, type Copy, holdReason, type Workspace } from './agent.ts';
 import { toError } from './agent-failure.ts';
 import { decided, inStatus, rearm, requireStatus } from './agent-transition.ts';
 
@@ -28,12 +28,10 @@ export function copied(agent: Agent, workspace: Workspace, nowMs: number): Agent
   requireStatus(agent, 'have its workspace', ['paused']);
   const { generation, bytes, files } = workspace;
   const change = { copy: undefined, workspace, generations: [generation], lastGeneration: generation };
-  return decided(
-    agent,
-    { ...change, ...inStatus('paused', nowMs, agent.held ? 'held' : undefined), dueAtMs: nowMs },
-    nowMs,
-    { type: 'agent.workspace_copied', data: { from: agent.forkOf, generation, bytes, files } },
-  );
+  return decided(agent, { ...change, ...inStatus('paused', nowMs, holdReason(agent)), dueAtMs: nowMs }, nowMs, {
+    type: 'agent.workspace_copied',
+    data: { from: agent.forkOf, generation, bytes, files },
+  });
 }
 
 /** What was to be copied is not there, or not what it was. `recover` tries again. */

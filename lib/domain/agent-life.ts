@@ -1,4 +1,4 @@
-import type { Agent, AgentDecision } from './agent.ts';
+import { type Agent, type AgentDecision, holdReason } from './agent.ts';
 import { decided, inStatus, requireStatus } from './agent-transition.ts';
 
 export type NewAgent = Pick<Agent, 'id' | 'tenant' | 'name' | 'template' | 'templateVersion' | 'overrides' | 'labels'> &
@@ -39,11 +39,13 @@ export function update(agent: Agent, change: AgentChange, nowMs: number): AgentD
   return decided(agent, { ...change }, nowMs, { type: 'agent.updated', data: { fields: Object.keys(change) } });
 }
 
-export function hold(agent: Agent, nowMs: number): AgentDecision {
+/** @param heldReason why, unless somebody wants it */
+export function hold(agent: Agent, nowMs: number, heldReason?: string): AgentDecision {
   requireStatus(agent, 'be held', ['paused', 'starting', 'running', 'stopping']);
-  return decided(agent, { held: true, statusReason: agent.status === 'paused' ? 'held' : agent.statusReason }, nowMs, {
-    type: 'agent.held',
-  });
+  const held = { ...agent, held: true, heldReason };
+  const statusReason = agent.status === 'paused' ? holdReason(held) : agent.statusReason;
+  const data = heldReason === undefined ? {} : { data: { reason: heldReason } };
+  return decided(held, { statusReason }, nowMs, { type: 'agent.held', ...data });
 }
 
 /** Ends a hold, and wants a runtime: the reconcile that follows starts it. One that runs already is left as it is. */
@@ -51,7 +53,12 @@ export function resume(agent: Agent, nowMs: number): AgentDecision {
   requireStatus(agent, 'be resumed', ['paused', 'starting', 'running', 'stopping']);
   const idle = agent.status === 'paused' || agent.status === 'stopping';
   if (!idle && !agent.held) return { agent, events: [] };
-  const change = { held: false, statusReason: undefined, ...(idle ? { wanted: true, dueAtMs: nowMs } : {}) };
+  const change = {
+    held: false,
+    heldReason: undefined,
+    statusReason: undefined,
+    ...(idle ? { wanted: true, dueAtMs: nowMs } : {}),
+  };
   return decided(agent, change, nowMs, { type: 'agent.resumed' });
 }
 
@@ -66,6 +73,7 @@ export function terminated(agent: Agent, nowMs: number): AgentDecision {
   const change = {
     ...inStatus('terminated', nowMs),
     held: false,
+    heldReason: undefined,
     wanted: undefined,
     dueAtMs: nowMs,
     idleSinceMs: undefined,

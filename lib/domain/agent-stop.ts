@@ -1,4 +1,4 @@
-import type { Agent, AgentDecision } from './agent.ts';
+import { type Agent, type AgentDecision, holdReason } from './agent.ts';
 import { crashLimit, recentCrashes, toError } from './agent-failure.ts';
 import { terminated } from './agent-life.ts';
 import { decided, inStatus, lookAfterMs, requireStatus, retire, withoutRuntime } from './agent-transition.ts';
@@ -51,7 +51,7 @@ export function stopped(agent: Agent, proof: string, dead: boolean, nowMs: numbe
   if (agent.goal === 'terminated') return terminated({ ...agent, ...change }, nowMs);
   return decided(
     agent,
-    { ...change, ...inStatus('paused', nowMs, agent.held ? 'held' : agent.statusReason), idleSinceMs: nowMs },
+    { ...change, ...inStatus('paused', nowMs, holdReason(agent) ?? agent.statusReason), idleSinceMs: nowMs },
     nowMs,
     {
       type: 'agent.paused',

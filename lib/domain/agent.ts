@@ -51,6 +51,8 @@ export interface Agent {
   statusSinceMs: number;
   /** Held agents do not wake until resumed. */
   held: boolean;
+  /** Why it is held, unless somebody wanted it. */
+  heldReason?: string | undefined;
   /** A runtime is wanted even without work, until one enrols: it was created with `start`, or resumed. */
   wanted?: boolean | undefined;
   /** What it is to become when it has stopped. */
@@ -93,9 +95,17 @@ export interface Agent {
   activeUntilMs?: number | undefined;
   /** When the first of its leases without a task between them was taken. */
   activeSinceMs?: number | undefined;
+  /** What ended attempts have used, counted while it has a budget. Rises without a new version. */
+  usedTokens?: number | undefined;
+  usedCostUsd?: number | undefined;
   createdMs: number;
   updatedMs: number;
   version: number;
+}
+
+/** Why a held agent does not wake, in a few words; undefined when it is not held. */
+export function holdReason({ held, heldReason = 'held' }: Agent): string | undefined {
+  return held ? heldReason : undefined;
 }
 
 /** Why it is what it is, in a few words: what was noted, or what can be seen. One that is terminated is over. */

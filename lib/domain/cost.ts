@@ -5,7 +5,19 @@ export interface Usage {
   memoryGiBSeconds: number;
   inputTokens: number;
   outputTokens: number;
+  /** What its program says that it spent, of `costUsd`. */
+  reportedCostUsd: number;
   costUsd: number;
+}
+
+/** What is known of an attempt without its price. */
+export interface Measured {
+  wallSeconds: number;
+  vcpuSeconds?: number | undefined;
+  memoryGiBSeconds?: number | undefined;
+  inputTokens?: number | undefined;
+  outputTokens?: number | undefined;
+  reportedCostUsd?: number | undefined;
 }
 
 export interface Size {
@@ -26,30 +38,52 @@ const perHour = {
 } as const;
 const spotFactor = 0.3;
 
-/** The share of a container's price that an attempt takes: its reserved size for its wall time, shared by concurrent tasks. */
-export function usageOf(
-  size: Size,
-  wallSeconds: number,
-  concurrency: number,
-  measured: {
-    vcpuSeconds?: number | undefined;
-    inputTokens?: number | undefined;
-    outputTokens?: number | undefined;
-  } = {},
-): Usage {
-  const price = perHour[size.architecture];
-  const factor = size.capacity === 'spot' ? spotFactor : 1;
-  const share = wallSeconds / concurrency;
-  const memoryGiBSeconds = (size.memoryMiB / 1024) * share;
-  const costUsd = (factor * ((size.cpu / 1024) * share * price.vcpu + memoryGiBSeconds * price.gib)) / 3600;
+/** Dollars per second of the share of a container that an attempt takes: the size is shared by concurrent tasks. */
+export function costPerSecond({ architecture, capacity, cpu, memoryMiB }: Size, concurrency: number): number {
+  const price = perHour[architecture];
+  const factor = capacity === 'spot' ? spotFactor : 1;
+  return (factor * ((cpu / 1024) * price.vcpu + (memoryMiB / 1024) * price.gib)) / concurrency / 3600;
+}
+
+/** What an attempt used: its share of the reserved size for its wall time, and what it says itself. */
+export function usageOf(size: Size, concurrency: number, measured: Measured): Usage {
+  const share = measured.wallSeconds / concurrency;
+  return priced(costPerSecond(size, concurrency), {
+    ...measured,
+    vcpuSeconds: measured.vcpuSeconds ?? (size.cpu / 1024) * share,
+    memoryGiBSeconds: (size.memoryMiB / 1024) * share,
+  });
+}
+
+/** What was measured, with what it costs. */
+export function priced(usdPerSecond: number, measured: Measured): Usage {
+  const { wallSeconds, vcpuSeconds = 0, memoryGiBSeconds = 0, reportedCostUsd = 0 } = measured;
   return {
     wallSeconds: round(wallSeconds, 3),
-    vcpuSeconds: round(measured.vcpuSeconds ?? (size.cpu / 1024) * share, 3),
+    vcpuSeconds: round(vcpuSeconds, 3),
     memoryGiBSeconds: round(memoryGiBSeconds, 3),
     inputTokens: measured.inputTokens ?? 0,
     outputTokens: measured.outputTokens ?? 0,
-    costUsd: round(costUsd, 9),
+    reportedCostUsd: round(reportedCostUsd, 9),
+    costUsd: round(usdPerSecond * wallSeconds + reportedCostUsd, 9),
   };
+}
+
+/** What several attempts have used. */
+export function sumOf(before: Partial<Usage> | undefined, usage: Partial<Usage> | undefined) {
+  return before && usage ? combined(before, usage, 1) : (before ?? usage);
+}
+
+/** What was used since. */
+export function sinceThen(before: Partial<Usage> | undefined, now: Partial<Usage> | undefined) {
+  return before && now ? combined(now, before, -1) : now;
+}
+
+function combined(one: Partial<Usage>, other: Partial<Usage>, sign: 1 | -1): Partial<Usage> {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]) as Set<keyof Usage>;
+  // Dollars have nine digits; more would only be noise of the addition.
+  const amounts = [...names].map((name) => [name, round((one[name] ?? 0) + sign * (other[name] ?? 0), 9)]);
+  return Object.fromEntries(amounts) as Partial<Usage>;
 }
 
 function round(value: number, digits: number): number {

@@ -14,6 +14,7 @@ export const errorCatalog = {
   illegal_transition: { status: 409, title: 'Not possible in the present status' },
   tasks_running: { status: 409, title: 'Tasks are running' },
   template_in_use: { status: 409, title: 'Agents use the template' },
+  budget_exceeded: { status: 409, title: 'The budget is used up' },
   limit_reached: { status: 409, title: 'A limit of the tenant is reached' },
   agent_busy: { status: 409, title: 'The agent is busy' },
   agent_archived: { status: 409, title: 'The agent is archived' },

@@ -1,3 +1,4 @@
+import type { Budget } from './budget.ts';
 import type { EventDraft } from './event.ts';
 import { shardOf } from './id.ts';
 import { nextOccurrence, occurrences, type Timing } from './schedule-expression.ts';
@@ -29,6 +30,7 @@ export interface ScheduledTask {
   expiresInSeconds?: number | undefined;
   timeoutSeconds?: number | undefined;
   maxAttempts?: number | undefined;
+  budget?: Budget | undefined;
   metadata: Record<string, unknown>;
 }
 

@@ -1,3 +1,5 @@
+import { amountsOf, type Budget, isExceeded, isUsedUp, usedOf } from './budget.ts';
+import { priced, sinceThen, sumOf, type Usage } from './cost.ts';
 import type { EventDraft } from './event.ts';
 import { type Message, messageIdOf } from './message.ts';
 import type { Parent } from './parent.ts';
@@ -31,7 +33,9 @@ interface TaskBase {
   /** When it came back to the queue, if it did. */
   requeuedMs?: number | undefined;
   lastError?: TaskError | undefined;
-  /** What attempts used that were tried again. */
+  /** The most that all attempts together may use. */
+  budget?: Budget | undefined;
+  /** What attempts used that came back to the queue. */
   usedBefore?: Outcome['usage'];
   firstStartedMs?: number | undefined;
   /** Who hears of its end. */
@@ -54,6 +58,12 @@ interface Held extends TaskBase {
   runtimeId: string;
   startedMs: number;
   leaseUntilMs: number;
+  /** What a second of its attempt costs. */
+  usdPerSecond?: number | undefined;
+  /** What its attempt had used at its last heartbeat. */
+  used?: Usage | undefined;
+  /** What its attempt uses counts against the budget of its agent. */
+  charged?: true | undefined;
 }
 
 export interface RunningTask extends Held {
@@ -90,7 +100,7 @@ export interface Outcome {
   /** Key of the files that it gives to others. */
   exportsKey?: string | undefined;
   error?: TaskError | undefined;
-  usage?: Record<string, number> | undefined;
+  usage?: Partial<Usage> | undefined;
   /** Generation of the workspace that holds what the task did. */
   generation?: number | undefined;
 }
@@ -143,7 +153,12 @@ export function isClaimable(task: LiveTask, nowMs: number): boolean {
   );
 }
 
-export function claim(task: QueuedTask, runtimeId: string, nowMs: number): TaskDecision<RunningTask> {
+export function claim(
+  task: QueuedTask,
+  runtimeId: string,
+  nowMs: number,
+  { usdPerSecond, charged }: { usdPerSecond?: number; charged?: true | undefined } = {},
+): TaskDecision<RunningTask> {
   const attempt = task.attempt + 1;
   return {
     task: {
@@ -155,6 +170,8 @@ export function claim(task: QueuedTask, runtimeId: string, nowMs: number): TaskD
       startedMs: nowMs,
       firstStartedMs: task.firstStartedMs ?? nowMs,
       leaseUntilMs: nowMs + task.leaseSeconds * 1000,
+      usdPerSecond,
+      charged,
     },
     events: [{ type: 'task.started', data: { attempt, runtimeId } }],
   };
@@ -171,7 +188,7 @@ export function succeed(
 
 export interface Failure extends TaskError {
   retryAfterSeconds?: number | undefined;
-  usage?: Record<string, number> | undefined;
+  usage?: Outcome['usage'];
 }
 
 /** An attempt that the task is to blame for: tried again after a while, or the end of it. */
@@ -182,36 +199,43 @@ export function failAttempt(
   nowMs: number,
 ): TaskDecision<QueuedTask | FinishedTask> {
   const failures = task.failures + 1;
-  const error = { code: failure.code, message: failure.message };
   if (task.status === 'cancelling') return cancelled(task, 'its attempt ended', nowMs, failure.usage);
-  const { code, retryAfterSeconds } = failure;
+  const { code, message, retryAfterSeconds, usage } = failure;
   const delayMs = retryDelayMs(policy, { code, failures, maxAttempts: task.maxAttempts, retryAfterSeconds });
+  const spent = delayMs === undefined ? undefined : spentError(task, usage, `${code}: ${message}`);
+  const error = spent ?? { code, message };
   const data = { attempt: task.attempt, ...error };
-  if (delayMs === undefined) {
-    const status = failure.code === 'timed_out' ? 'timed_out' : 'failed';
-    return finish({ ...task, failures }, status, nowMs, { error, usage: failure.usage }, data);
+  if (delayMs === undefined || spent) {
+    const status = error.code === 'timed_out' ? 'timed_out' : 'failed';
+    return finish({ ...task, failures }, status, nowMs, { error, usage }, data);
   }
   return {
     task: {
       ...backInQueue(task, `attempt ${task.attempt} failed with ${failure.code}; it is tried again`, nowMs),
       failures,
       lastError: error,
-      usedBefore: sum(task.usedBefore, failure.usage),
+      usedBefore: sumOf(task.usedBefore, usage),
       notBeforeMs: nowMs + delayMs,
     },
     events: [{ type: 'task.attempt_failed', data: { ...data, retryInSeconds: delayMs / 1000 } }],
   };
 }
 
-/** Back to the queue without blame; one that is being cancelled is cancelled, since nothing of it runs any more. */
+/**
+ * Back to the queue without blame; one that is being cancelled is cancelled, since nothing of it runs any more, and one
+ * whose budget is used up has failed.
+ */
 export function release(
   task: RunningTask | CancellingTask,
   reason: string,
   nowMs: number,
+  usage?: Outcome['usage'],
 ): TaskDecision<QueuedTask | FinishedTask> {
-  if (task.status === 'cancelling') return cancelled(task, reason, nowMs);
+  if (task.status === 'cancelling') return cancelled(task, reason, nowMs, usage);
+  const error = spentError(task, usage, `${reason}.`);
+  if (error) return finish(task, 'failed', nowMs, { error, usage }, { attempt: task.attempt, ...error });
   return {
-    task: backInQueue(task, reason, nowMs),
+    task: { ...backInQueue(task, reason, nowMs), usedBefore: sumOf(task.usedBefore, usage) },
     events: [{ type: 'task.requeued', data: { attempt: task.attempt, runtimeId: task.runtimeId, reason } }],
   };
 }
@@ -226,10 +250,38 @@ export function lose(
   nowMs: number,
 ): TaskDecision<QueuedTask | FinishedTask> {
   const losses = (task.losses ?? 0) + 1;
-  if (losses < lossLimit || task.status === 'cancelling') return release({ ...task, losses }, reason, nowMs);
+  const usage = knownUsage(task, nowMs);
+  if (losses < lossLimit || task.status === 'cancelling') return release({ ...task, losses }, reason, nowMs, usage);
   const message = `${losses} runtimes died while they ran it, the last one: ${reason}.`;
   const error = { code: 'runtime_lost', message };
-  return finish({ ...task, losses }, 'failed', nowMs, { error }, { attempt: task.attempt, ...error });
+  return finish({ ...task, losses }, 'failed', nowMs, { error, usage }, { attempt: task.attempt, ...error });
+}
+
+/** What an attempt has used, as far as its heartbeats tell; before the first, by its time. */
+export function knownUsage(task: RunningTask | CancellingTask, nowMs: number): Usage {
+  if (task.used) return task.used;
+  const ranMs = Math.max(0, Math.min(nowMs, task.leaseUntilMs) - task.startedMs);
+  return priced(task.usdPerSecond ?? 0, { wallSeconds: ranMs / 1000 });
+}
+
+/** What a write that ends an attempt charges its agent with; undefined where it ends none, or its agent has no budget. */
+export function chargeOf(before: LiveTask, after: LiveTask): Partial<Usage> | undefined {
+  if (!isHeld(before) || isHeld(after) || !before.charged) return undefined;
+  const all = isFinished(after) ? after.outcome.usage : after.usedBefore;
+  return sinceThen(before.usedBefore, all);
+}
+
+/** Whether an attempt has to end for what all attempts have used. */
+export function isOverBudget(task: RunningTask | CancellingTask, usage: Outcome['usage']): boolean {
+  return task.budget !== undefined && isExceeded(task.budget, amountsOf(sumOf(task.usedBefore, usage)));
+}
+
+/** Why it can't be tried again: its budget is used up. `ended` says how the last attempt ended. */
+function spentError(task: RunningTask, usage: Outcome['usage'], ended: string): TaskError | undefined {
+  const used = amountsOf(sumOf(task.usedBefore, usage));
+  if (!task.budget || !isUsedUp(task.budget, used)) return undefined;
+  const message = `The task has used ${usedOf(task.budget, used)}, so it is not tried again. The last attempt: ${ended}`;
+  return { code: 'budget_exceeded', message };
 }
 
 /** A queued task is cancelled at once; a running one when there is proof that nothing of it runs. */
@@ -281,7 +333,7 @@ function finish(
   outcome: Outcome,
   data: Record<string, unknown>,
 ): TaskDecision<FinishedTask> {
-  const usage = sum(task.usedBefore, outcome.usage);
+  const usage = sumOf(task.usedBefore, outcome.usage);
   return {
     task: {
       ...next(task),
@@ -322,19 +374,12 @@ export function reasonOf(task: LiveTask): string | undefined {
   }
 }
 
+/** What a queued task has nothing of. */
+const uncounted = { usdPerSecond: undefined, used: undefined, charged: undefined } as const;
+
 function backInQueue(task: RunningTask | CancellingTask, statusReason: string, requeuedMs: number): QueuedTask {
   const { runtimeId: _runtime, startedMs: _started, leaseUntilMs: _lease, ...rest } = task;
-  return { ...rest, version: task.version + 1, status: 'queued', statusReason, requeuedMs };
-}
-
-/** What several attempts have used. */
-function sum(before: Outcome['usage'], usage: Outcome['usage']): Outcome['usage'] {
-  if (!before || !usage) return before ?? usage;
-  const names = new Set([...Object.keys(before), ...Object.keys(usage)]);
-  // Dollars have nine digits; more would only be noise of the addition.
-  return Object.fromEntries(
-    [...names].map((name) => [name, Number(((before[name] ?? 0) + (usage[name] ?? 0)).toFixed(9))]),
-  );
+  return { ...rest, ...uncounted, version: task.version + 1, status: 'queued', statusReason, requeuedMs };
 }
 
 function next<T extends LiveTask>(task: T): T {

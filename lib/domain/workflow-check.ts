@@ -28,6 +28,7 @@ const usedBy: Partial<Record<keyof Step, readonly string[]>> = {
   forEach: ['agent', 'template', 'workflow'],
   input: ['agent', 'template', 'workflow'],
   maxAttempts: ['agent', 'template'],
+  budget: ['agent', 'template'],
   exports: ['agent', 'template'],
   default: ['waitFor'],
 };

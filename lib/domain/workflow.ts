@@ -1,3 +1,5 @@
+import type { Budget } from './budget.ts';
+
 /** What to do when a step has failed: end the run, or go on without its output. */
 export type OnFailure = 'fail' | 'continue';
 
@@ -35,6 +37,7 @@ export interface Step {
   input?: unknown;
   output: StepOutput;
   maxAttempts?: number | undefined;
+  budget?: Budget | undefined;
   timeoutSeconds?: number | undefined;
   exports?: string[] | undefined;
   onFailure?: OnFailure | undefined;

@@ -6,6 +6,9 @@ import type { Import, LogLine, Runtime, TemplateVersion } from '../app/ports.ts'
 import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Generation } from '../app/workspace-ports.ts';
 import { type Agent, reasonOf } from '../domain/agent.ts';
+import { usedBy } from '../domain/agent-budget.ts';
+import { amountsOf } from '../domain/budget.ts';
+import { priced } from '../domain/cost.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
 import type { Parent } from '../domain/parent.ts';
@@ -17,7 +20,7 @@ import type { Event } from './schemas/event.ts';
 import type { Generation as GenerationResource } from './schemas/generation.ts';
 import type { GenerationFile } from './schemas/generation-file.ts';
 import type { EnrollAnswer, Instructions as InstructionsAnswer, StandbyAnswer } from './schemas/runtime.ts';
-import type { OutputSpec, ParentView, Task, TaskSummary, Usage } from './schemas/task.ts';
+import type { OutputSpec, ParentView, Task, TaskSummary } from './schemas/task.ts';
 import type { template } from './schemas/template.ts';
 
 /** How the domain's things look to a client. */
@@ -51,6 +54,7 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
     statusReason: reasonOf(agent, tasks) ?? null,
     statusSince: time(agent.statusSinceMs),
     held: agent.held,
+    used: usedBy(agent),
     runtime:
       agent.runtimeId === undefined
         ? null
@@ -71,6 +75,8 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
   };
 }
 
+const noUsage = priced(0, { wallSeconds: 0 });
+
 export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
   const now = live ?? record;
   return {
@@ -85,7 +91,7 @@ export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
     maxAttempts: record.maxAttempts,
     priority: record.priority,
     progress: record.progress ?? null,
-    usage: (record.usage as Usage | undefined) ?? null,
+    usage: record.usage ? { ...noUsage, ...record.usage } : null,
     metadata: record.metadata ?? {},
     retryOf: record.retryOf ?? null,
     parent: record.parent === undefined ? null : parentView(record.parent),
@@ -93,6 +99,7 @@ export function taskSummaryView({ record, live }: KnownTask): TaskSummary {
     notBefore: live?.status === 'queued' && live.notBeforeMs > record.createdMs ? time(live.notBeforeMs) : null,
     expiresAt: timeOrNull(live?.expiresMs),
     timeoutSeconds: record.timeoutSeconds,
+    budget: record.budget ?? {},
     generation: record.generation ?? null,
     createdAt: time(record.createdMs),
     startedAt: timeOrNull(record.startedMs ?? live?.firstStartedMs),
@@ -174,19 +181,22 @@ export async function instructionsView(
     output: record.expects as OutputSpec,
     timeoutSeconds: task.timeoutSeconds,
     leaseSeconds: task.leaseSeconds,
+    usdPerSecond: task.usdPerSecond ?? 0,
+    ...(task.budget ? { budget: { limits: task.budget, used: amountsOf(task.usedBefore) } } : {}),
     metadata: record.metadata ?? {},
     message: record.message === undefined ? null : taskMessageView(record.id, record.message),
     ...(record.exports ? { exports: record.exports } : {}),
     ...(record.imports ? { imports: await Promise.all(record.imports.map((one) => importView(one, presign))) } : {}),
     lastError: task.lastError ?? null,
   }));
-  const { cancel, stop, nextDueMs, activeUntilMs } = instructions;
+  const { cancel, stop, nextDueMs, activeUntilMs, budget } = instructions;
   return {
     tasks: await Promise.all(tasks),
     cancel,
     stop,
     nextDueAt: timeOrNull(nextDueMs),
     activeUntil: timeOrNull(activeUntilMs),
+    ...(budget ? { budget } : {}),
   };
 }
 

@@ -88,6 +88,32 @@ describe('a command that ends well', () => {
     expect(usage.memoryGiBSeconds).toBeCloseTo(usage.wallSeconds! * 0.5, 2);
   });
 
+  test('says what it has spent on a descriptor of its own', async () => {
+    run('echo answer; echo \'{"input":5,"costUsd":0.01}\' >&$ROUSE_USAGE_FD; echo \'{"output":7}\' >&3');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: 'answer\n',
+      usage: { inputTokens: 5, outputTokens: 7, reportedCostUsd: 0.01 },
+    });
+  });
+
+  test('is told in its log what is wrong with what it says of its spending', async () => {
+    run('printf \'many\\n{"input":-1}\\n{"tokens":1}\\n{"input":3}\' >&3');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    const { lines, usage } = (await cloud.called('tasks/tsk_1/complete')) as {
+      lines: { stream: string; line: string }[];
+      usage: object;
+    };
+    expect(lines.map(({ stream, line }) => `${stream}: ${line}`)).toEqual([
+      'system: ROUSE_USAGE_FD was given "many"; an object like {"input": 1200, "output": 300, "costUsd": 0.01} is allowed.',
+      'system: ROUSE_USAGE_FD input was given -1; a number from 0 to 9007199254740991 is allowed.',
+      'system: ROUSE_USAGE_FD was given "tokens"; input, output, costUsd are allowed.',
+    ]);
+    expect(usage).toMatchObject({ inputTokens: 3 });
+  });
+
   test('takes what it left running with it', async () => {
     run('sleep 1000 & echo $!');
     cloud.submit('tsk_1');
@@ -178,6 +204,51 @@ describe('a command that fails', () => {
     cloud.submit('tsk_1', { input: undefined, inputUrl: `${cloud.url}/bucket/uploads/none` });
     startShim(cloud);
     expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'input_unavailable' });
+  });
+});
+
+describe('a command with a budget', () => {
+  const used = { tokens: 900, costUsd: 0 };
+
+  test('is ended when it says that it has spent more, whatever it does then', async () => {
+    run('trap "echo stubborn" TERM; echo \'{"input":101}\' >&3; while :; do sleep 0.1; done');
+    cloud.config.cancelGraceSeconds = 1;
+    cloud.submit('tsk_1', { budget: { limits: { tokens: 1000 }, used } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'budget_exceeded',
+      message: 'The task has used 1001 of 1000 tokens. Its processes are gone.',
+      usage: { inputTokens: 101 },
+    });
+  });
+
+  test('may spend all of it', async () => {
+    run('echo \'{"input":60,"output":40}\' >&3; echo done');
+    cloud.submit('tsk_1', { budget: { limits: { tokens: 1000 }, used } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({ output: 'done\n' });
+  });
+
+  test('is ended when its container has cost more', async () => {
+    run('sleep 100');
+    const limits = { costUsd: 0.05 };
+    cloud.submit('tsk_1', { leaseSeconds: 1, usdPerSecond: 0.1, budget: { limits, used: { tokens: 0, costUsd: 0 } } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'budget_exceeded',
+      message: expect.stringMatching(/ \$0\.[01]\d* of \$0\.05\./),
+    });
+  });
+
+  test('gives its task back when its agent has spent its own', async () => {
+    run('echo \'{"input":101}\' >&3; sleep 100');
+    cloud.orders = { budget: { limits: { tokens: 1000 }, used } };
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/release')).toMatchObject({
+      reason: 'its agent has used 1001 of 1000 tokens',
+      usage: { inputTokens: 101 },
+    });
   });
 });
 

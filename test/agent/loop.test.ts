@@ -18,7 +18,7 @@ function makeWorld({
 } = {}) {
   const clock = new FakeClock();
   const calls: { route: string; at: number; body: Record<string, unknown> }[] = [];
-  const runs: { task: ClaimedTask; events: string[]; end(): void }[] = [];
+  const runs: { task: ClaimedTask; events: string[]; end(): void; use(tokens: number): void }[] = [];
   const startedAt = clock.now();
   const client = makeRuntimeClient({
     apiUrl: 'https://api',
@@ -60,16 +60,22 @@ function makeWorld({
       workspace: { enabled: true, save: 'task', minSaveIntervalSeconds: 30 },
       ...config,
     },
-    startTask(task, { settle }): TaskRun {
+    startTask(task, { settle, onUse }): TaskRun {
       const { promise: finished, resolve } = Promise.withResolvers<void>();
       const events: string[] = [];
       const end = () => void settle((slots) => client.complete(task, { output: null }, [], usage, slots)).then(resolve);
-      runs.push({ task, events, end });
+      const amounts = { tokens: 0, costUsd: 0 };
+      const use = (tokens: number) => {
+        amounts.tokens += tokens;
+        onUse();
+      };
+      runs.push({ task, events, end, use });
       return {
         task,
         finished,
         cancel: () => events.push('cancel'),
         handBack: (reason, graceMs) => void events.push(`hand back ${reason} ${graceMs}`),
+        amounts: () => amounts,
         lose: () => {
           events.push('lose');
           resolve();
@@ -91,7 +97,14 @@ function makeWorld({
   };
 }
 
-const usage = { wallSeconds: 0, vcpuSeconds: 0, memoryGiBSeconds: 0, inputTokens: 0, outputTokens: 0 };
+const usage = {
+  wallSeconds: 0,
+  vcpuSeconds: 0,
+  memoryGiBSeconds: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  reportedCostUsd: 0,
+};
 
 function task(id: string, fence = 1): ClaimedTask {
   return { id, fence, place: 'p', input: null, timeoutSeconds: 60, leaseSeconds: 60 };
@@ -206,6 +219,34 @@ describe('a busy loop', () => {
     expect(world.runs[0]?.events).toEqual([]);
     await world.clock.advance(1_000);
     expect(world.runs[0]?.events).toEqual(['hand back stopping 10000']);
+  });
+});
+
+describe('a loop whose agent has a budget', () => {
+  const budgetOf = (tokens: number) => ({ limits: { tokens: 1000 }, used: { tokens, costUsd: 0 } });
+
+  test('hands everything back when all tasks together have used more than is left', async () => {
+    const answers = [{ tasks: [task('one'), task('two')], budget: budgetOf(500) }];
+    const world = makeWorld({ api: () => answers.shift() ?? { budget: budgetOf(500) } });
+    await world.clock.advance(0);
+    world.runs[0]?.use(300);
+    world.runs[1]?.use(200);
+    expect(world.runs.map(({ events }) => events)).toEqual([[], []]);
+    world.runs[1]?.use(1);
+    const handedBack = ['hand back its agent has used 1001 of 1000 tokens 10000'];
+    expect(world.runs.map(({ events }) => events)).toEqual([handedBack, handedBack]);
+  });
+
+  test('believes no answer that says less than one before it, unless the budget is gone', async () => {
+    const answers = [{ tasks: [task('one')], budget: budgetOf(900) }, { budget: budgetOf(0) }, {}];
+    const world = makeWorld({ api: () => answers.shift() ?? {} });
+    await world.clock.advance(31_000);
+    world.runs[0]?.use(101);
+    expect(world.runs[0]?.events).toHaveLength(1);
+    // With everything handed back it asks for orders only.
+    await world.clock.advance(120_000);
+    world.runs[0]?.use(5000);
+    expect(world.runs[0]?.events).toHaveLength(1);
   });
 });
 

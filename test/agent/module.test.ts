@@ -57,6 +57,31 @@ describe('a module', () => {
     expect(Date.now() - startedAt).toBeGreaterThan(2000);
   });
 
+  test('beyond its budget hears that it has to end, and has failed', async () => {
+    cloud.submit('tsk_1', { budget: { limits: { costUsd: 0.5 }, used: { tokens: 0, costUsd: 0.3 } } });
+    startAgent(`
+      export async function run(task, ctx) {
+        ctx.tokens({ input: 100, costUsd: 0.15 });
+        ctx.tokens({ output: 20, costUsd: 0.1 });
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+        ctx.tokens({ output: 3 });
+        return 'too late';
+      }`);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      code: 'budget_exceeded',
+      message: 'The task has used $0.55 of $0.5. Its processes are gone.',
+      usage: { inputTokens: 100, outputTokens: 23, reportedCostUsd: 0.25 },
+    });
+  });
+
+  test('that says nonsense of its spending hears so', async () => {
+    cloud.submit('tsk_1');
+    startAgent(`export const run = (task, ctx) => ctx.tokens({ input: 'many' });`);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({
+      message: 'ctx.tokens() input was given many; a number from 0 to 9007199254740991 is allowed.',
+    });
+  });
+
   test('gets the message as which its task came, and sends others in their order', async () => {
     const message = { id: 'msg_1', from: { type: 'agent' as const, id: 'agt_1' }, topic: 'sums', replyTo: 'agt_1' };
     cloud.submit('tsk_1', { message, fence: 2 });

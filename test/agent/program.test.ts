@@ -36,7 +36,7 @@ test('what a child wrote while the shim had no time is read, though the time for
     onLine: (_stream: string, line: string) => lines.push(line) > 0,
     onProgress: () => {},
     onActivity: () => {},
-    onTokens: () => {},
+    onSpent: () => {},
     onSend: async () => ({ id: '' }),
   };
   const script = 'setsid bash -c "sleep 0.4; echo late" & sleep 0.2; echo early';

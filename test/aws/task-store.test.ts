@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { Conflict, type TaskRecord } from '../../lib/app/ports.ts';
-import { listEntry, liveKey } from '../../lib/aws/keys.ts';
+import { headKey, listEntry, liveKey } from '../../lib/aws/keys.ts';
 import { TaskStore } from '../../lib/aws/task-store.ts';
+import { priced } from '../../lib/domain/cost.ts';
+import { agentHead } from '../../lib/domain/head.ts';
 import { idOf } from '../../lib/domain/id.ts';
 import { cancelled, claim, type LiveTask, type Outcome, succeed } from '../../lib/domain/task.ts';
 import { agentId, anEvent, aTask, nowMs, otherRuntimeId, runtimeId, taskId, ulid } from '../support/builders.ts';
@@ -170,6 +172,33 @@ describe('a commit', () => {
   });
 });
 
+describe('an attempt of an agent with a budget', () => {
+  const usage = { inputTokens: 3, outputTokens: 4, costUsd: 0.000000123 };
+  const head = headKey(agentHead(tenant, agentId));
+
+  it('ends together with what its agent has used, and is counted once', async () => {
+    const { table, tasks, submit, live } = await setUp();
+    await table.putNew({ ...head, usedTokens: 5 });
+    const queued = aTask('queued');
+    await submit(queued);
+    const { task } = claim(queued, runtimeId, nowMs, { charged: true });
+    await tasks.commit(queued, task, []);
+    const { task: after } = succeed(task, { usage }, nowMs);
+    await tasks.commit(task, after, []);
+    await expect(tasks.commit(task, after, [])).rejects.toThrow(Conflict);
+    expect(await table.get(head, true)).toMatchObject({ usedTokens: 12, usedCostUsd: 0.000000123 });
+    expect(await live(task)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('of any other agent is counted nowhere', async () => {
+    const { table, tasks, running } = await setUp();
+    await table.putNew({ ...head });
+    const task = await running();
+    await tasks.commit(task, succeed(task, { usage }, nowMs).task, []);
+    expect(await table.get(head, true)).toEqual(head);
+  });
+});
+
 describe('a lease', () => {
   it('is extended without a new version', async () => {
     const { tasks, running, live } = await setUp();
@@ -177,6 +206,15 @@ describe('a lease', () => {
     const extended = { ...task, leaseUntilMs: nowMs + 99_000 };
     expect(await tasks.extendLease(task, nowMs + 99_000)).toEqual(extended);
     expect(await live(task)).toEqual(extended);
+  });
+
+  it('keeps what the attempt has used until then', async () => {
+    const { tasks, running, live } = await setUp();
+    const task = await running();
+    const used = priced(0.01, { wallSeconds: 20, inputTokens: 7 });
+    expect(await tasks.extendLease(task, nowMs + 99_000, used)).toMatchObject({ used });
+    expect(await tasks.extendLease(task, nowMs + 99_000)).toMatchObject({ used });
+    expect(await live(task)).toMatchObject({ used: { inputTokens: 7, costUsd: 0.2 } });
   });
 
   it('of another fence or another runtime is a conflict', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Agent, type AgentDecision, agentStatuses } from '../../lib/domain/agent.ts';
 import { keepActive } from '../../lib/domain/agent-activity.ts';
 import { archive, restore } from '../../lib/domain/agent-archive.ts';
+import { holdSpent } from '../../lib/domain/agent-budget.ts';
 import { fail, recover } from '../../lib/domain/agent-failure.ts';
 import { abandonLaunch, enrol, launchFailed, start } from '../../lib/domain/agent-launch.ts';
 import { create, hold, resume, terminate, update } from '../../lib/domain/agent-life.ts';
@@ -48,6 +49,7 @@ function agentStep(random: Random, atMs: number, proof: boolean): Step {
     (agent) => stopped(agent, 'goodbye', proof, atMs),
     (agent) => abandonLaunch(agent, random() < 0.9 ? 'paused' : goal, 'asked', atMs),
     (agent) => hold(agent, atMs),
+    (agent) => holdSpent(agent, 'it has used all', atMs),
     (agent) => resume(agent, atMs),
     (agent) => fail(agent, 'workspace', atMs),
     (agent) => recover(agent, atMs),

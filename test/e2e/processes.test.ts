@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
@@ -180,6 +180,24 @@ describe('a shim killed in the middle of a task', () => {
     const decided = events.slice(lost).find(({ type }) => type === 'agent.starting');
     expect(Date.parse(decided!.time) - diedMs).toBeLessThan(1500);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  });
+});
+
+describe('a task over its budget', () => {
+  test('ends with all its processes, and is not tried again', timed, async () => {
+    const spendFile = join(folder, 'spend');
+    const spend = `(until [ -e ${spendFile} ]; do sleep 0.05; done; echo '{"output": 1001}' >&$ROUSE_USAGE_FD) &`;
+    const task = await api.submit(agent, `${spend}\n${family()}`, { budget: { tokens: 1000 } });
+    const pids = await familyOf(task);
+    writeFileSync(spendFile, '');
+    const end = await api.finished(task);
+    expect(end).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error: { code: 'budget_exceeded', message: expect.stringContaining('1001 of 1000 tokens') },
+      usage: { outputTokens: 1001 },
+    });
+    expect(pids.filter(isAlive)).toEqual([]);
   });
 });
 

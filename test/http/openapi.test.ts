@@ -92,7 +92,13 @@ describe('the OpenAPI document', () => {
 
   test('describes what a request may leave out and an answer always has', () => {
     expect(schemas.TaskPolicyInput?.required).toBeUndefined();
-    expect(schemas.TaskPolicy?.required).toEqual(['timeoutSeconds', 'maxAttempts', 'heartbeatSeconds', 'retry']);
+    expect(schemas.TaskPolicy?.required).toEqual([
+      'timeoutSeconds',
+      'maxAttempts',
+      'heartbeatSeconds',
+      'budget',
+      'retry',
+    ]);
   });
 
   test('lets answers gain fields and refuses unknown ones in requests', () => {

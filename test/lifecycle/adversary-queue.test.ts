@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { codeOf } from '../../lib/domain/id.ts';
 import { type AgentResource, Client } from '../support/client.ts';
-import { ProgramFailure } from '../support/simulated-shim.ts';
+import { ProgramFailure } from '../support/simulated-attempt.ts';
+
 import { TestStack } from '../support/stack.ts';
 
 let stack: TestStack;

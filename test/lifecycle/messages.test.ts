@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type AgentResource, Client } from '../support/client.ts';
 import { sendFrom } from '../support/shim-api.ts';
-import { ProgramFailure } from '../support/simulated-shim.ts';
+import { ProgramFailure } from '../support/simulated-attempt.ts';
+
 import { type FunctionCall, TestStack } from '../support/stack.ts';
 import { crashEverywhere, eventually } from './crash-everywhere.ts';
 

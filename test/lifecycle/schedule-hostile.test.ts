@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Client } from '../support/client.ts';
 import { ScheduleClient } from '../support/schedule-client.ts';
-import { ProgramFailure } from '../support/simulated-shim.ts';
+import { ProgramFailure } from '../support/simulated-attempt.ts';
+
 import { TestStack } from '../support/stack.ts';
 
 /** Targets that can't start, errors without end, clients that ask at the worst moment. */

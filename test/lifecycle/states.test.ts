@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AgentStatus, agentStatuses } from '../../lib/domain/agent.ts';
 import { Client } from '../support/client.ts';
-import { ProgramFailure } from '../support/simulated-shim.ts';
+import { ProgramFailure } from '../support/simulated-attempt.ts';
+
 import { TestStack } from '../support/stack.ts';
 
 interface Verb {

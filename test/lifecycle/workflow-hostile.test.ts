@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ProgramFailure } from '../support/simulated-shim.ts';
+import { ProgramFailure } from '../support/simulated-attempt.ts';
+
 import { TestStack } from '../support/stack.ts';
 import { type RunResource, statuses, WorkflowClient } from '../support/workflow-client.ts';
 

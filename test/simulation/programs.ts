@@ -1,6 +1,7 @@
 import type { ClaimedTask } from '../../lib/http/schemas/runtime.ts';
 import { Refused, sendFrom } from '../support/shim-api.ts';
-import { ProgramFailure, type SimulatedShim } from '../support/simulated-shim.ts';
+import { ProgramFailure } from '../support/simulated-attempt.ts';
+import type { SimulatedShim } from '../support/simulated-shim.ts';
 import type { Random } from './random.ts';
 import { download } from './web.ts';
 import type { World } from './world.ts';

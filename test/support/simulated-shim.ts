@@ -1,4 +1,6 @@
 import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
+import type { Spent } from '../../agent/drivers/driver.ts';
+import { laterOf, overrun } from '../../agent/meter.ts';
 import type {
   ClaimedTask,
   EnrollAnswer,
@@ -16,31 +18,13 @@ import type {
 } from '../../local/services/ecs/container-runner.ts';
 import type { InProcessStack } from './in-process-stack.ts';
 import { Displaced, FenceLost, ShimApi } from './shim-api.ts';
+import { type Outcome, outcomeOf, SimulatedAttempt } from './simulated-attempt.ts';
 import { renewEveryMs, SimulatedEnrolment } from './simulated-enrolment.ts';
 import type { SimulatedFleet } from './simulated-fleet.ts';
 import { SimulatedWorkspace } from './simulated-workspace.ts';
 
 /** What a simulated program does with a task: it answers, fails with a code, or takes its time. */
 export type Program = (task: ClaimedTask, shim: SimulatedShim) => Promise<unknown> | unknown;
-
-export class ProgramFailure extends Error {
-  readonly code: string;
-
-  constructor(code: string, message = 'The program failed.') {
-    super(message);
-    this.code = code;
-  }
-}
-
-interface Attempt {
-  task: ClaimedTask;
-  cancelled: boolean;
-  /** When its next heartbeat is due. */
-  beatMs: number;
-  timeLimit: Timer;
-}
-
-type Outcome = { route: 'complete'; output: unknown } | { route: 'fail'; code: string; message: string };
 
 /** How long tasks may go on when the runtime's lifetime is over. */
 const lifetimeGraceMs = 600_000;
@@ -50,8 +34,6 @@ const leaveAgainMs = 15_000;
 const leastPauseMs = 100;
 /** An idle shim claims this often, whatever its bell says. */
 const claimEveryMs = 30_000;
-
-const beatEveryMs = (task: ClaimedTask) => Math.max(1, Math.floor(task.leaseSeconds / 3)) * 1000;
 
 /**
  * The shim's side of the runtime protocol, in this process and by the stack's clock: it enrols, claims, runs programs,
@@ -73,7 +55,7 @@ export class SimulatedShim implements RunningContainer {
   readonly killed: string[] = [];
   /** Answers that bring tasks never reach it. */
   losesTasks = false;
-  readonly running = new Map<string, Attempt>();
+  readonly running = new Map<string, SimulatedAttempt>();
   /** Fences that it has seen: an answer that comes again brings nothing new. */
   private readonly seen = new Set<string>();
   private readonly stack: InProcessStack;
@@ -89,6 +71,8 @@ export class SimulatedShim implements RunningContainer {
   private alarm: Timer | undefined;
   private stopping = false;
   private workspace: SimulatedWorkspace | undefined;
+  /** Of its agent. */
+  private budget: Instructions['budget'];
   /** Why it takes nothing more. */
   private draining: 'requested' | 'lifetime' | undefined;
 
@@ -195,6 +179,7 @@ export class SimulatedShim implements RunningContainer {
   }
 
   private async obey(instructions: Instructions): Promise<void> {
+    if (!instructions.stop) this.budget = laterOf(this.budget, instructions.budget);
     if (instructions.activeUntil) this.idleSinceMs = Math.max(this.idleSinceMs, Date.parse(instructions.activeUntil));
     for (const { taskId, force } of instructions.cancel) {
       if (force) this.killed.push(taskId);
@@ -218,32 +203,19 @@ export class SimulatedShim implements RunningContainer {
     // What an answer brings to a shim that is leaving never begins: its goodbye gives it back.
     if (this.seen.has(fence) || this.stopping) return;
     this.seen.add(fence);
-    const startedMs = this.now();
     const end = (outcome: Outcome) => {
-      attempt.timeLimit.cancel();
+      attempt.timeLimit?.cancel();
       if (this.alive && !this.mute && !attempt.cancelled && this.running.get(task.id) === attempt)
-        this.background(() => this.finish(task, startedMs, outcome));
+        this.background(() => this.finish(attempt, outcome));
     };
     const message = `It ran for more than ${task.timeoutSeconds} s.`;
-    const attempt: Attempt = {
-      task,
-      cancelled: false,
-      beatMs: startedMs + beatEveryMs(task),
-      timeLimit: this.stack.clock.at(startedMs + task.timeoutSeconds * 1000, () =>
-        end({ route: 'fail', code: 'timed_out', message }),
-      ),
-    };
+    const attempt = new SimulatedAttempt(task, this.enrolment!.config.concurrency, this.now());
+    attempt.timeLimit = this.stack.clock.at(this.now() + task.timeoutSeconds * 1000, () =>
+      end({ route: 'fail', code: 'timed_out', message }),
+    );
     this.running.set(task.id, attempt);
     this.fleet.onWork?.(this, task, 'begins');
-    Promise.resolve()
-      .then(() => this.fleet.program(task, this))
-      .then(
-        (output) => end({ route: 'complete', output: output ?? null }),
-        (error) => {
-          const code = error instanceof ProgramFailure ? error.code : 'driver_failed';
-          end({ route: 'fail', code, message: error instanceof Error ? error.message : String(error) });
-        },
-      );
+    void outcomeOf(() => this.fleet.program(task, this)).then(end);
   }
 
   /** Nothing of the task runs here any more. */
@@ -251,20 +223,34 @@ export class SimulatedShim implements RunningContainer {
     const attempt = this.running.get(taskId);
     if (!attempt) return;
     this.running.delete(taskId);
-    attempt.timeLimit.cancel();
+    attempt.timeLimit?.cancel();
     this.fleet.onWork?.(this, attempt.task, 'ends');
   }
 
-  private async finish(task: ClaimedTask, startedMs: number, outcome: Outcome): Promise<void> {
+  /** A program says what it has spent. */
+  spend(taskId: string, spent: Partial<Spent>): void {
+    const attempt = this.running.get(taskId);
+    if (!attempt || attempt.cancelled || this.mute) return;
+    attempt.meter.add({ input: 0, output: 0, costUsd: 0, ...spent });
+    this.enforceBudgets(attempt);
+  }
+
+  /** Ends what has used more than it may; gives everything back when that is true of the agent. */
+  private enforceBudgets(attempt: SimulatedAttempt): void {
+    const excess = overrun(attempt.task.budget, [attempt.amounts(this.now())]);
+    if (excess !== undefined) {
+      attempt.cancelled = true;
+      const message = `It has used ${excess}.`;
+      this.background(() => this.finish(attempt, { route: 'fail', code: 'budget_exceeded', message }));
+    }
+    const running = [...this.running.values()].map((one) => one.amounts(this.now()));
+    if (overrun(this.budget, running)) this.background(() => this.handBackAll('its agent has used its budget'));
+  }
+
+  private async finish(attempt: SimulatedAttempt, outcome: Outcome): Promise<void> {
+    const { task } = attempt;
     const { route, ...rest } = outcome;
-    const wallSeconds = (this.now() - startedMs) / 1000;
-    const usage = {
-      wallSeconds,
-      vcpuSeconds: wallSeconds / 4,
-      memoryGiBSeconds: wallSeconds / 2,
-      inputTokens: 0,
-      outputTokens: 0,
-    };
+    const usage = attempt.usage(this.now());
     this.forget(task.id);
     this.idleSinceMs = this.now();
     try {
@@ -289,22 +275,14 @@ export class SimulatedShim implements RunningContainer {
     if (!attempt || attempt.cancelled || this.mute) return;
     attempt.cancelled = true;
     this.background(() =>
-      this.finish(attempt.task, this.now(), { route: 'fail', code: 'cancelled', message: 'Its processes were ended.' }),
+      this.finish(attempt, { route: 'fail', code: 'cancelled', message: 'Its processes were ended.' }),
     );
   }
 
   async leave(reason: 'idle' | 'requested' | 'lifetime' | 'signal'): Promise<void> {
     if (this.stopping || !this.alive) return;
     this.stopping = true;
-    for (const { task } of [...this.running.values()]) {
-      this.forget(task.id);
-      const { fence, place } = task;
-      await this.post(`tasks/${task.id}/release`, { fence, place, reason: 'the runtime stops', slots: 0 }).catch(
-        (error) => {
-          if (!(error instanceof FenceLost)) throw error;
-        },
-      );
-    }
+    await this.handBackAll('the runtime stops');
     const answer = await this.post<StopAnswer>('stop', { reason });
     if (answer.stop) return this.die(0);
     this.stopping = false;
@@ -312,6 +290,21 @@ export class SimulatedShim implements RunningContainer {
     const { idleTimeoutSeconds } = this.enrolment!.config;
     this.idleSinceMs = Math.max(this.idleSinceMs, this.now() + leaveAgainMs - idleTimeoutSeconds * 1000);
     await this.obey(answer.instructions);
+  }
+
+  private async handBackAll(reason: string): Promise<void> {
+    for (const attempt of [...this.running.values()]) {
+      const { id, fence, place } = attempt.task;
+      if (this.running.get(id) !== attempt) continue;
+      const usage = attempt.usage(this.now());
+      this.forget(id);
+      try {
+        const body = { fence, place, reason, usage, slots: 0 };
+        await this.obey((await this.post<FinishAnswer>(`tasks/${id}/release`, body)).instructions);
+      } catch (error) {
+        if (!(error instanceof FenceLost)) throw error;
+      }
+    }
   }
 
   /** Saves a generation of one file in each pack of these names; new ones are uploaded. @returns its number */
@@ -366,12 +359,18 @@ export class SimulatedShim implements RunningContainer {
     this.enrolment = { ...this.enrolment!, ...(await this.identity.renew()) };
   }
 
-  private async beat(attempt: Attempt): Promise<void> {
+  private async beat(attempt: SimulatedAttempt): Promise<void> {
     if (this.now() < attempt.beatMs) return;
     const { fence, place, id } = attempt.task;
-    attempt.beatMs = this.now() + beatEveryMs(attempt.task);
+    attempt.beatMs = this.now() + attempt.beatEveryMs;
+    this.enforceBudgets(attempt);
+    if (attempt.cancelled || !this.running.has(id)) return;
     try {
-      const answer = await this.post<{ cancel: boolean }>(`tasks/${id}/heartbeat`, { fence, place });
+      const answer = await this.post<{ cancel: boolean }>(`tasks/${id}/heartbeat`, {
+        fence,
+        place,
+        usage: attempt.usage(this.now()),
+      });
       if (answer.cancel) this.cancel(id);
     } catch (error) {
       if (!(error instanceof FenceLost)) throw error;

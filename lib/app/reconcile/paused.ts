@@ -1,9 +1,11 @@
+import { holdSpent, whySpent } from '../../domain/agent-budget.ts';
 import { start } from '../../domain/agent-launch.ts';
 import { rearm } from '../../domain/agent-transition.ts';
 import { newId } from '../../domain/id.ts';
 import { launchParameters } from '../pool/launch-parameters.ts';
 import { takeStandby } from '../pool/takeover.ts';
 import type { Runtime } from '../ports.ts';
+import { settingsOf } from '../settings.ts';
 import { stepCopying } from './copying.ts';
 import { takeoverDeadlineMs } from './starting.ts';
 import type { Sight, Step } from './step.ts';
@@ -16,6 +18,8 @@ export async function stepPaused(sight: Sight): Promise<Step> {
   if (agent.held) return look(sight, queue.expiryMs);
   if (!queue.ready && !agent.wanted) return look(sight, queue.nextMs);
   if (agent.notBeforeMs !== undefined && agent.notBeforeMs > nowMs) return look(sight, agent.notBeforeMs);
+  const spent = whySpent(agent, (await settingsOf(sight.deps, agent)).budget);
+  if (spent) return { decision: holdSpent(agent, spent, nowMs), again: true };
   const reason = queue.ready ? `task ${queue.ready.id} is waiting` : 'start requested';
   const standby = await takeStandby(sight.deps, agent, nowMs);
   if (standby) {

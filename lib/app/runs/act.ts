@@ -136,6 +136,7 @@ export class RunActor {
       priority: 0,
       timeoutSeconds: step.timeoutSeconds,
       maxAttempts: step.maxAttempts,
+      budget: step.budget,
       onBusy: 'enqueue' as const,
       metadata: {},
       parent,

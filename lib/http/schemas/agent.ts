@@ -68,6 +68,9 @@ export const agent = z
       .describe('Why it is in this status, in a few words; null when it is terminated'),
     statusSince: timestamp,
     held: z.boolean(),
+    used: z
+      .object({ tokens: z.number(), costUsd: z.number() })
+      .describe('What ended attempts have used, counted while it has a budget'),
     runtime: z
       .object({
         id: id('runtime'),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { budget } from './budget.ts';
 import { driver } from './driver.ts';
 import { jsonBytes, line, rule, timestamp } from './field.ts';
 import { id } from './id.ts';
@@ -103,6 +104,11 @@ const fenced = z.strictObject({ taskId: id('task'), fence });
 
 export const claimBody = z.strictObject({ slots, running: z.array(fenced).max(100) }).meta({ id: 'ClaimRequest' });
 
+const budgetState = z.object({
+  limits: budget,
+  used: z.object({ tokens: z.number(), costUsd: z.number() }).describe('By attempts that have ended'),
+});
+
 export const claimedTask = z
   .object({
     id: id('task'),
@@ -113,6 +119,8 @@ export const claimedTask = z
     output: outputSpec,
     timeoutSeconds: z.number(),
     leaseSeconds: z.number(),
+    usdPerSecond: z.number().describe('What a second of the attempt costs'),
+    budget: budgetState.optional().describe('What all its attempts may use before it has to end'),
     metadata: z.record(z.string(), z.unknown()),
     message: taskMessage.nullable().describe('The message as which it came'),
     exports: z.array(z.string()).optional().describe('Patterns of the files to upload before it completes'),
@@ -131,11 +139,22 @@ export const instructions = z
     stop: z.object({ reason: z.string(), force: z.boolean() }).nullable(),
     nextDueAt: timestamp.nullable(),
     activeUntil: timestamp.nullable(),
+    budget: budgetState.optional().describe('What the agent may use before its tasks have to end'),
   })
   .meta({ id: 'Instructions' });
 
+const amount = z.number().min(0);
+export const runtimeUsage = z.strictObject({
+  wallSeconds: amount,
+  vcpuSeconds: amount,
+  memoryGiBSeconds: amount,
+  inputTokens: amount,
+  outputTokens: amount,
+  reportedCostUsd: amount.optional(),
+});
+
 export const heartbeatBody = z
-  .strictObject({ fence, place, progress: progress.optional() })
+  .strictObject({ fence, place, progress: progress.optional(), usage: runtimeUsage.optional() })
   .meta({ id: 'HeartbeatRequest' });
 
 export const heartbeatAnswer = z
@@ -155,15 +174,6 @@ export const taskEventsBody = z
   .meta({ id: 'TaskEventsRequest' });
 
 export const taskEventsAnswer = z.object({ accepted: z.int() }).meta({ id: 'TaskEventsAnswer' });
-
-const amount = z.number().min(0);
-export const runtimeUsage = z.strictObject({
-  wallSeconds: amount,
-  vcpuSeconds: amount,
-  memoryGiBSeconds: amount,
-  inputTokens: amount,
-  outputTokens: amount,
-});
 
 export const completeBody = z
   .strictObject({
@@ -206,7 +216,7 @@ export const failBody = z
   .meta({ id: 'FailRequest' });
 
 export const releaseBody = z
-  .strictObject({ fence, place, reason: line(1, 1024), slots })
+  .strictObject({ fence, place, reason: line(1, 1024), usage: runtimeUsage.optional(), slots })
   .meta({ id: 'ReleaseRequest' });
 
 export const outputBody = z

@@ -36,10 +36,11 @@ function sentenceOf(check: (text: string) => unknown) {
   };
 }
 
-const { input, output, priority, expiresInSeconds, timeoutSeconds, maxAttempts, metadata } = createTaskBody.shape;
+const { input, output, priority, expiresInSeconds, timeoutSeconds, maxAttempts, budget, metadata } =
+  createTaskBody.shape;
 
 export const scheduledTask = z
-  .strictObject({ input, output, priority, expiresInSeconds, timeoutSeconds, maxAttempts, metadata })
+  .strictObject({ input, output, priority, expiresInSeconds, timeoutSeconds, maxAttempts, budget, metadata })
   .meta({
     id: 'ScheduledTask',
     description: 'As in POST /v1/agents/{id}/tasks; input and metadata may hold {% $fire… %}',

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { budget } from './budget.ts';
 import { integer, jsonBytes, line, metadata, notBuilt, refuseUnbuilt, timeInput, timestamp } from './field.ts';
 import { id } from './id.ts';
 import { compileJsonSchema, type JsonSchema } from './json-schema.ts';
@@ -105,6 +106,7 @@ export const createTaskBody = z
     expiresInSeconds: integer(1, 31_536_000).optional().describe('Expires if it has not started by then'),
     timeoutSeconds: integer(1, 604_800).optional(),
     maxAttempts: integer(1, 100).optional(),
+    budget: budget.optional().describe('Of all attempts together, field by field over that of the template'),
     sessionId: notBuilt('sessionId'),
     onBusy,
     metadata: metadata.default({}),
@@ -124,6 +126,7 @@ export const usage = z
     memoryGiBSeconds: z.number(),
     inputTokens: z.number(),
     outputTokens: z.number(),
+    reportedCostUsd: z.number().describe('What its program said that it spent, of costUsd'),
     costUsd: z.number(),
   })
   .meta({ id: 'Usage' });
@@ -158,6 +161,7 @@ const taskShape = {
   notBefore: timestamp.nullable(),
   expiresAt: timestamp.nullable(),
   timeoutSeconds: z.int(),
+  budget,
   generation: z.int().nullable().describe('The newest saved generation of the workspace when it finished'),
   createdAt: timestamp,
   startedAt: timestamp.nullable(),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { budget } from './budget.ts';
 import { driver } from './driver.ts';
 import { env, secrets } from './environment.ts';
 import { integer, labels, line, number, rule, show, timestamp } from './field.ts';
@@ -56,6 +57,7 @@ const taskFields = {
   timeoutSeconds: integer(1, 7 * day),
   maxAttempts: integer(1, 100),
   heartbeatSeconds: integer(3, 3600),
+  budget,
 };
 
 const workspaceFields = {
@@ -91,6 +93,7 @@ const taskPolicy = z
     timeoutSeconds: taskFields.timeoutSeconds.default(1800),
     maxAttempts: taskFields.maxAttempts.default(3),
     heartbeatSeconds: taskFields.heartbeatSeconds.default(60).describe('How long a runtime may be silent about a task'),
+    budget: taskFields.budget.default({}).describe('Of one task in all its attempts'),
     retry: retryPolicy.prefault({}),
   })
   .meta({ id: 'TaskPolicy' });
@@ -127,6 +130,7 @@ const specShape = {
   concurrency: runFields.concurrency.default(1),
   task: taskPolicy.prefault({}),
   workspace: workspacePolicy.prefault({}),
+  budget: budget.default({}).describe('Of one agent in its whole life; then it is held'),
   warmPool: integer(0, 100).default(0).describe('Started runtimes that wait to be taken over by waking agents'),
   labels: labels.default({}),
 };
@@ -191,6 +195,7 @@ export const overrides = z
     ...runFields,
     task: z.strictObject({ ...taskFields, retry: z.strictObject(retryFields).partial() }).partial(),
     workspace: z.strictObject(workspaceFields).partial(),
+    budget,
     labels,
   })
   .partial()

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { expressionIn } from '../../domain/expression.ts';
 import { type Definition, workflowLimits } from '../../domain/workflow.ts';
 import { checkWorkflow } from '../../domain/workflow-check.ts';
+import { budget } from './budget.ts';
 import { integer, jsonBytes, line, rule, timestamp } from './field.ts';
 import { templateName } from './id.ts';
 import { glob, outputSpec } from './task.ts';
@@ -66,6 +67,7 @@ const step = z
     input: z.unknown().optional().describe('With expressions. Without it the item, or the input of the run'),
     output: outputSpec.prefault({}),
     maxAttempts: integer(1, 100).optional(),
+    budget: budget.optional().describe('Of one task'),
     timeoutSeconds: integer(1, 366 * day)
       .optional()
       .describe('Of one attempt, of a wait, or of the sub-run'),

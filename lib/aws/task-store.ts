@@ -30,12 +30,26 @@ export class TaskStore implements Tasks {
       ...withPacked({ ...record }, freeOfRecord),
       ...listEntry(tenant, 'tasks', id),
     });
-    if (!fresh) {
-      // A replay resumes what a crash cut off; what has ended since must not come back.
-      const known = await this.record(tenant, id);
-      if (known?.status) return;
-    }
-    await this.table.putNew({ ...keyOf(live), ...live, ...listEntry(tenant, 'open', id), events });
+    const row = { ...keyOf(live), ...live, ...listEntry(tenant, 'open', id), events };
+    if (fresh) await this.table.putNew(row);
+    else await this.putAgain(record, row);
+  }
+
+  /** A replay resumes what a crash cut off. What has ended since does not come back, not even for a moment. */
+  private async putAgain({ tenant, id }: TaskRecord, row: Item): Promise<void> {
+    const TableName = this.table.name;
+    await writeTogether(this.table, [
+      {
+        Update: {
+          TableName,
+          Key: recordKey(tenant, id),
+          UpdateExpression: 'SET replayed = :true',
+          ExpressionAttributeValues: { ':true': true },
+          ConditionExpression: 'attribute_exists(pk) AND attribute_not_exists(finalVersion)',
+        },
+      },
+      { Put: { TableName, Item: row, ConditionExpression: 'attribute_not_exists(pk)' } },
+    ]);
   }
 
   async record(tenant: string, taskId: string): Promise<TaskRecord | undefined> {
@@ -245,7 +259,7 @@ export function toLive(item: Item | undefined): LiveTask | undefined {
 
 function toRecord(item: Item | undefined): TaskRecord | undefined {
   if (!item) return undefined;
-  const own = without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion']);
+  const own = without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion', 'replayed']);
   return withUnpacked(own, freeOfRecord) as unknown as TaskRecord;
 }
 

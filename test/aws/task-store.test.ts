@@ -1,6 +1,8 @@
+import type { PutCommandInput, TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { Conflict, type TaskRecord } from '../../lib/app/ports.ts';
 import { headKey, listEntry, liveKey } from '../../lib/aws/keys.ts';
+import type { Table } from '../../lib/aws/table.ts';
 import { TaskStore } from '../../lib/aws/task-store.ts';
 import { priced } from '../../lib/domain/cost.ts';
 import { agentHead } from '../../lib/domain/head.ts';
@@ -102,7 +104,30 @@ describe('submitting', () => {
     await submit(aTask('queued'));
     expect((await queue()).flat()).toEqual([]);
   });
+
+  it('again does not bring back a task that ends in this moment', async () => {
+    const { table, submit, finished, tasks, queue } = await setUp();
+    const task = await finished();
+    beforePlacing(table, () => tasks.settle(task));
+    await submit(aTask('queued'));
+    expect((await queue()).flat()).toEqual([]);
+    expect(await tasks.record(tenant, task.id)).toMatchObject({ status: 'succeeded' });
+  });
 });
+
+/** Lets `meanwhile` happen right before the next write of a live row. */
+function beforePlacing({ client }: Table, meanwhile: () => Promise<void>): void {
+  const send = client.send.bind(client);
+  client.send = async (command: { input: object }) => {
+    const { Item, TransactItems } = command.input as Partial<PutCommandInput & TransactWriteCommandInput>;
+    const placed = Item ?? TransactItems?.find(({ Put }) => Put)?.Put?.Item;
+    if (String(placed?.sk).startsWith('live#')) {
+      client.send = send;
+      await meanwhile();
+    }
+    return send(command as never);
+  };
+}
 
 describe('the queue of an agent', () => {
   it('is in the order of places, then of ids', async () => {

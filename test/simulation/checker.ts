@@ -36,6 +36,7 @@ export class Checker {
     this.lookForWaitingWork();
     this.ledger.schedules.look();
     this.ledger.room.look();
+    this.ledger.budgets.look(this.ledger.agents.values());
   }
 
   /** Invariant 3: every ECS task of ours belongs to a runtime, or is stopped. */
@@ -139,7 +140,8 @@ export class Checker {
       const record = this.ledger.records.get(id)!;
       if (!isFinal(record.status)) this.world.fail(`${id} was accepted and never ended.`, id);
       if (this.ledger.live.has(id)) this.world.fail(`${id} has ended, and is in the queue still.`, id);
-      const { input, output } = withUnpacked(record, ['input', 'output']);
+      const { input, output, usage } = withUnpacked(record, ['input', 'output', 'usage']);
+      this.ledger.budgets.checkEnd(id, usage as LiveTask['usedBefore']);
       const work = this.scene.accepted.get(id)?.work ?? (input as Work | undefined);
       if (record.status !== 'succeeded' || record.outputKey || work === undefined) continue;
       const expected = JSON.stringify(answerOf(work));

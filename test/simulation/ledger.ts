@@ -11,6 +11,7 @@ import { isOver } from '../../lib/domain/run.ts';
 import type { LiveTask } from '../../lib/domain/task.ts';
 import type { StreamRecord } from '../../local/services/dynamodb/stream.ts';
 import type { Book } from './books/book.ts';
+import { BudgetBook } from './books/budgets.ts';
 import { PoolBook } from './books/pools.ts';
 import { RoomBook } from './books/room.ts';
 import { RunBook } from './books/runs.ts';
@@ -40,6 +41,7 @@ export class Ledger {
   readonly runs: RunBook;
   readonly pools: PoolBook;
   readonly room: RoomBook;
+  readonly budgets: BudgetBook;
   /** Events that the log of each subject must have, in the order of their writes. */
   readonly expected = new Map<string, ExpectedEvent[]>();
   /** How often the rows of the state table were written. */
@@ -53,6 +55,7 @@ export class Ledger {
     this.runs = new RunBook(world, (id) => this.isUnderWay(id));
     this.pools = new PoolBook(world);
     this.room = new RoomBook(world);
+    this.budgets = new BudgetBook(world);
     this.books = { schedule: this.schedules, run: this.runs, pool: this.pools, room: this.room };
     const { dynamodb, lambda } = world.stack.aws;
     const table = lambda.definitions()[0]!.environment.ROUSE_STATE_TABLE;
@@ -114,6 +117,7 @@ export class Ledger {
 
   private takeLive(before: LiveTask | undefined, after: LiveTask | undefined): void {
     checkLive(this.world, before, after, this);
+    this.budgets.takeLive(before, after);
     const task = after ?? before!;
     this.begun.add(task.id);
     if (after) this.live.set(task.id, after);

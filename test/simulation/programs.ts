@@ -29,6 +29,8 @@ export interface Work {
   schedules?: 'put' | 'delete';
   /** It asks that its agent be kept from idling for so long. */
   staysSeconds?: number;
+  /** Tokens that it spends when it begins, and again when it ends. */
+  spends?: number;
   /** It tells an agent to do work of this number. */
   tells?: { to: string; number: number };
 }
@@ -47,6 +49,7 @@ export function randomWork(random: Random, number: number): Work {
   if (random.chance(0.05)) work.answerBytes = random.pick([2000, 60_000, 100_000]);
   if (random.chance(0.03)) work.padding = 'x'.repeat(random.pick([10_000, 80_000]));
   if (random.chance(0.03)) work.schedules = random.pick(['put', 'put', 'delete']);
+  if (random.chance(0.2)) work.spends = 1 + random.int(300);
   if (random.chance(0.03)) work.staysSeconds = 1 + random.int(200);
   return work;
 }
@@ -68,15 +71,27 @@ export function answerOf({ number, answerBytes }: Work): unknown {
   return { number, ...(answerBytes ? { padding: 'y'.repeat(answerBytes) } : {}) };
 }
 
-/** Runs work in the container of a shim. `onSent` hears of the tasks by which others take its messages. */
+/** Who hears of what a program does besides its work. */
+export interface Listener {
+  /** Others take its messages by these tasks. */
+  onSent?: (taskId: string, to: string, work: Work) => void;
+  onSpent?: (taskId: string, tokens: number) => void;
+}
+
+/** Runs work in the container of a shim. */
 export async function perform(
   world: World,
   task: ClaimedTask,
   shim: SimulatedShim,
-  onSent: (taskId: string, to: string, work: Work) => void = () => {},
+  { onSent = () => {}, onSpent = () => {} }: Listener = {},
 ): Promise<unknown> {
   const work = await workOf(world, task);
   const { fence } = task;
+  const spend = (input: number) => {
+    onSpent(task.id, input);
+    shim.spend(task.id, { input });
+  };
+  if (work.spends) spend(work.spends);
   if (work.lines) {
     const time = new Date(world.now()).toISOString();
     const lines = Array.from({ length: work.lines }, (_, i) => ({ time, stream: 'stdout', line: `line ${i}` }));
@@ -86,6 +101,7 @@ export async function perform(
   if (work.schedules) await ownSchedules(shim, work);
   if (work.tells) await tell(shim, task, work.tells, onSent);
   await world.sleep(work.seconds * 1000);
+  if (work.spends) spend(work.spends);
   if (work.hangs) await new Promise<never>(() => {});
   if (fence <= (work.deaths ?? 0)) {
     shim.die(137);

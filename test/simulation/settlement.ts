@@ -81,10 +81,13 @@ export class Settlement {
     }
   }
 
-  /** Ends what people have to end: holds, errors, archives, runs that wait for somebody; and warm pools. */
+  /** Ends what people have to end: budgets, holds, errors, archives, runs that wait for somebody; and warm pools. */
   private release(): void {
     for (const id of this.ledger.agents.keys())
-      this.ask(...['restore', 'recover', 'resume'].map((verb): Ask => ['POST', `/v1/agents/${id}/${verb}`]));
+      this.ask(
+        ['PATCH', `/v1/agents/${id}`, { overrides: { budget: { tokens: 1e9 } } }],
+        ...['restore', 'recover', 'resume'].map((verb): Ask => ['POST', `/v1/agents/${id}/${verb}`]),
+      );
     this.isOver = true;
     const body = { driver: { type: 'command', command: ['true'] } };
     for (const name of this.ledger.pools.heads.keys()) this.ask(['PUT', `/v1/templates/${name}`, body]);

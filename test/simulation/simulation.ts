@@ -32,7 +32,7 @@ export async function simulate(plan: Plan, assembly: string): Promise<Outcome> {
   const ledger = new Ledger(world);
   const scene = sceneOf(world);
   const checker = new Checker(world, ledger, scene);
-  direct(world, scene);
+  direct(world, ledger, scene);
   sabotage(world);
   try {
     await act(world, scene, checker);
@@ -54,11 +54,14 @@ export async function simulate(plan: Plan, assembly: string): Promise<Outcome> {
 }
 
 /** Tells the containers what their programs do, and listens to what they really run. */
-function direct(world: World, { accepted }: Scene): void {
+function direct(world: World, ledger: Ledger, { accepted }: Scene): void {
   const { fleet } = world.stack;
   fleet.forgetsDead = true;
   fleet.program = (task, shim) =>
-    perform(world, task, shim, (id, agentId, work) => void accepted.set(id, { id, agentId, work }));
+    perform(world, task, shim, {
+      onSent: (id, agentId, work) => void accepted.set(id, { id, agentId, work }),
+      onSpent: (id, tokens) => ledger.budgets.tell(id, tokens),
+    });
   fleet.onWork = (shim, task, what) => {
     const code = shim.runtimeId;
     world.tell(`${code} ${what === 'begins' ? 'runs' : 'is done with'} ${task.id} fence ${task.fence}`);

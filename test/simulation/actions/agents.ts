@@ -20,9 +20,11 @@ const patch = ({ api, random, agentId }: Owner) =>
   api.ask({
     method: 'PATCH',
     path: `/v1/agents/${agentId}`,
-    body: random.chance(0.5)
-      ? { name: `name ${random.int(100)}`, labels: { team: random.pick(['a', 'b']) } }
-      : { overrides: { idleTimeoutSeconds: random.int(200) } },
+    body: random.pick([
+      () => ({ name: `name ${random.int(100)}`, labels: { team: random.pick(['a', 'b']) } }),
+      () => ({ overrides: { idleTimeoutSeconds: random.int(200) } }),
+      () => ({ overrides: { budget: { tokens: 500 + random.int(5000) } } }),
+    ])(),
   });
 
 async function fork(scene: Scene, customer: Owner): Promise<void> {

@@ -14,6 +14,8 @@ function taskOptions(random: Random, nowMs: number): Record<string, unknown> {
   if (random.chance(0.1)) options.timeoutSeconds = 5 + random.int(5 * minute);
   if (random.chance(0.1)) options.maxAttempts = 1 + random.int(5);
   if (random.chance(0.05)) options.onBusy = 'reject';
+  if (random.chance(0.1)) options.budget = { tokens: 1 + random.int(600) };
+  if (random.chance(0.05)) options.budget = { costUsd: 0.00001 * (1 + random.int(100)) };
   if (random.chance(0.05)) options.metadata = { color: random.pick(['red', 'green']) };
   return options;
 }

@@ -16,6 +16,7 @@ function templateOf(random: Random): Record<string, unknown> {
       heartbeatSeconds: random.pick([15, 30, 60]),
       retry: { initialSeconds: random.pick([1, 5]), nonRetryable: random.chance(0.3) ? ['exit_2'] : [] },
     },
+    ...(random.chance(0.3) ? { budget: { tokens: 500 + random.int(3000) } } : {}),
     workspace: { keepGenerations: random.pick([1, 3]) },
     ...(random.chance(0.3) ? { warmPool: random.int(3) } : {}),
   };

@@ -91,7 +91,7 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
   const objects = new Bucket(new S3Client({ ...client, requestChecksumCalculation: 'WHEN_REQUIRED' }), config.bucket);
   return {
     config,
-    ...stores(state, log, config, random),
+    ...stores(state, log, config, world),
     queues: new SqsQueues(adapt(new SQSClient(client)), config, functionName === 'dispatch' ? 'timers' : 'work'),
     objects,
     packs: new PackReader(objects),
@@ -117,11 +117,11 @@ function stsEndpoint({ env }: World): string | undefined {
   return env.AWS_ENDPOINT_URL_STS ?? env.AWS_ENDPOINT_URL;
 }
 
-function stores(state: Table, log: Table, config: Config, random: World['random']) {
+function stores(state: Table, log: Table, config: Config, { now, random }: World) {
   return {
     agents: new AgentStore(state, config.maxAgents),
     due: new DueHeadStore(state),
-    tasks: new TaskStore(state),
+    tasks: new TaskStore(state, now),
     templates: new TemplateStore(state),
     schedules: new ScheduleStore(state, config.logRetentionDays),
     pools: new PoolStore(state),

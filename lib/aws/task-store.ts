@@ -16,11 +16,16 @@ const rowAttributes = ['pk', 'sk', 'listPk', 'listSk', 'events'] as const;
 const freeOfRecord = ['input', 'output', 'expects', 'metadata', 'progress', 'usage'] as const;
 const freeOfLive = ['outcome'] as const;
 
+/** Nobody repeats a submission, and sees the end of the task, in so short a time. */
+const promptMs = 1_000;
+
 export class TaskStore implements Tasks {
   private readonly table: Table;
+  private readonly now: () => number;
 
-  constructor(table: Table) {
+  constructor(table: Table, now: () => number) {
     this.table = table;
+    this.now = now;
   }
 
   async submit(record: TaskRecord, live: LiveTask, events: CarriedEvent[]): Promise<void> {
@@ -31,19 +36,22 @@ export class TaskStore implements Tasks {
       ...listEntry(tenant, 'tasks', id),
     });
     const row = { ...keyOf(live), ...live, ...listEntry(tenant, 'open', id), events };
-    if (fresh) await this.table.putNew(row);
-    else await this.putAgain(record, row);
+    if (fresh && this.now() - live.createdMs < promptMs) await this.table.putNew(row);
+    else await this.putUnlessEnded(record, row);
   }
 
-  /** A replay resumes what a crash cut off. What has ended since does not come back, not even for a moment. */
-  private async putAgain({ tenant, id }: TaskRecord, row: Item): Promise<void> {
+  /**
+   * Resumes what a crash cut off. What somebody else has submitted meanwhile, and has ended since, does not come back,
+   * not even for a moment.
+   */
+  private async putUnlessEnded({ tenant, id }: TaskRecord, row: Item): Promise<void> {
     const TableName = this.table.name;
     await writeTogether(this.table, [
       {
         Update: {
           TableName,
           Key: recordKey(tenant, id),
-          UpdateExpression: 'SET replayed = :true',
+          UpdateExpression: 'SET placedLate = :true',
           ExpressionAttributeValues: { ':true': true },
           ConditionExpression: 'attribute_exists(pk) AND attribute_not_exists(finalVersion)',
         },
@@ -259,7 +267,7 @@ export function toLive(item: Item | undefined): LiveTask | undefined {
 
 function toRecord(item: Item | undefined): TaskRecord | undefined {
   if (!item) return undefined;
-  const own = without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion', 'replayed']);
+  const own = without(item, [...rowAttributes, 'draft', 'draftFence', 'finalVersion', 'placedLate']);
   return withUnpacked(own, freeOfRecord) as unknown as TaskRecord;
 }
 

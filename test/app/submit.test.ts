@@ -15,7 +15,7 @@ const seed = newUlid(nowMs, bytesFrom(7));
 
 async function setUp() {
   const { state, environment } = await makeTables();
-  const [agents, tasks, templates] = [new AgentStore(state), new TaskStore(state), new TemplateStore(state)];
+  const [agents, tasks, templates] = [new AgentStore(state), new TaskStore(state, Date.now), new TemplateStore(state)];
   const version = { name: 'words', version: 1, spec, taskDefinitionArn: 'a', taskRoleArn: 'r', createdMs: nowMs };
   await templates.put(tenant, version);
   await agents.create(anAgent(), []);

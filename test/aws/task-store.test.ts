@@ -15,7 +15,8 @@ const tenant = 'default';
 
 async function setUp() {
   const { state: table, environment } = await makeTables();
-  const tasks = new TaskStore(table);
+  const clock = { nowMs };
+  const tasks = new TaskStore(table, () => clock.nowMs);
   const submit = (live: LiveTask, differs: Partial<TaskRecord> = {}) =>
     tasks.submit(recordOf(live, differs), live, [anEvent('task.queued')]);
   const live = (task: LiveTask) => tasks.live(tenant, task.agentId, task.place, task.id);
@@ -39,7 +40,7 @@ async function setUp() {
     await tasks.commit(task, after, [anEvent('task.succeeded')]);
     return after;
   };
-  return { table, environment, tasks, submit, live, queue, running, finished };
+  return { table, environment, clock, tasks, submit, live, queue, running, finished };
 }
 
 function recordOf(live: LiveTask, differs: Partial<TaskRecord> = {}): TaskRecord {
@@ -112,6 +113,27 @@ describe('submitting', () => {
     await submit(aTask('queued'));
     expect((await queue()).flat()).toEqual([]);
     expect(await tasks.record(tenant, task.id)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('that was held up does not bring back what its repetition has brought to its end', async () => {
+    const { table, clock, submit, live, tasks, queue } = await setUp();
+    const task = aTask('queued', { createdMs: nowMs });
+    const send = table.client.send.bind(table.client);
+    let isFirst = true;
+    table.client.send = async (command: never) => {
+      const answer = await send(command);
+      if (!isFirst) return answer;
+      isFirst = false;
+      clock.nowMs += 5_000;
+      await submit(task);
+      const ended = cancelled((await live(task)) as never, 'it had not started', nowMs).task;
+      await tasks.commit(task, ended, []);
+      await tasks.settle(ended);
+      return answer;
+    };
+    await submit(task);
+    expect((await queue()).flat()).toEqual([]);
+    expect(await tasks.record(tenant, task.id)).toMatchObject({ status: 'cancelled' });
   });
 });
 

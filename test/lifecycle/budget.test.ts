@@ -137,6 +137,22 @@ test('a task that is submitted again has a budget of its own', async () => {
   });
 });
 
+test('steps of workflows and schedules give their tasks budgets', async () => {
+  const agent = await anAgent({});
+  spends();
+  const budget = { tokens: 10 };
+  const step = { id: 'spend', agent: agent.id, input: 11, budget, output: { type: 'json' } };
+  await stack.call('PUT', '/v1/workflows/spending', { steps: [step] }, 201);
+  await stack.call('POST', '/v1/workflows/spending/runs', { input: null }, 202);
+  const target = { agentId: agent.id, task: { input: 12, budget } };
+  await stack.call('PUT', '/v1/schedules/spending', { expression: 'rate(1 day)', target }, 201);
+  await stack.call('POST', '/v1/schedules/spending/trigger', {}, 202);
+  const failed = async () =>
+    (await stack.call<{ items: object[] }>('GET', `/v1/agents/${agent.id}/tasks?status=failed`)).items;
+  await stack.until(async () => (await failed()).length === 2, 120, 'both ends');
+  for (const task of await failed()) expect(task).toMatchObject({ budget, error: { code: 'budget_exceeded' } });
+});
+
 test('an agent that has used up its budget is held, keeps its work, and goes on with a larger one', async () => {
   const agent = await anAgent({ tokens: 1000 });
   spends();

@@ -161,17 +161,15 @@ export class Loop {
     this.#stop = { reason: 'lifetime', force: this.#stop !== null };
   }
 
-  /** Whether new work is welcome. */
+  /** Whether new work is welcome. When nothing runs, the API knows best whether a budget is used up. */
   #open(): boolean {
     return this.#stop === null && this.#excess() === undefined;
   }
 
-  /** What its agent has used beyond its budget. */
+  /** What has been used beyond the agent's budget, while something runs that uses more. */
   #excess(): string | undefined {
-    return overrun(
-      this.#budget,
-      [...this.#running.values()].map((run) => run.amounts()),
-    );
+    const running = [...this.#running.values()].map((run) => run.amounts());
+    return running.length === 0 ? undefined : overrun(this.#budget, running);
   }
 
   async #claim(): Promise<Exit | null> {
@@ -271,10 +269,11 @@ export class Loop {
   }
 
   /** What runs goes back to the queue when it and what ran before has used more than the agent may. */
-  #enforceBudget(): void {
+  #enforceBudget(): boolean {
     const excess = this.#excess();
-    if (excess !== undefined)
-      this.#handBackAll(`its agent has used ${excess}`, this.#deps.config.cancelGraceSeconds * 1000);
+    if (excess === undefined) return true;
+    this.#handBackAll(`its agent has used ${excess}`, this.#deps.config.cancelGraceSeconds * 1000);
+    return false;
   }
 
   #handBackAll(reason: string, graceMs: number): void {

@@ -28,8 +28,8 @@ export interface TaskRunDependencies {
   saveBeforeCompletion(): Promise<void>;
   /** An activity lease taken by the driver. */
   onActivity(seconds: number): void;
-  /** It has used more than before. */
-  onUse(): void;
+  /** It has used more than before. @returns whether its agent may go on */
+  onUse(): boolean;
 }
 
 /** Why a run ends before its driver does. The first reason stays, but `lost` beats all. */
@@ -71,6 +71,8 @@ class Attempt implements TaskRun {
   readonly #gone = new AbortController();
   readonly #meter: Meter;
   #overrun = '';
+  /** It, or all of its agent, has used more than it may. */
+  #isOverBudget = false;
   /** Those that it has sent, which the API takes in their order. */
   #messages = 0;
   #lastSent: Promise<unknown> = Promise.resolve();
@@ -179,7 +181,7 @@ class Attempt implements TaskRun {
       this.#overrun = excess;
       this.#endEarly('over_budget', this.#graceMs);
     }
-    this.#deps.onUse();
+    this.#isOverBudget = !this.#deps.onUse() || excess !== undefined;
   }
 
   /** Saving and reporting are not the task's doing. */
@@ -196,8 +198,11 @@ class Attempt implements TaskRun {
       onActivity: this.#deps.onActivity,
       onSend: (message) => this.#sendMessage(message),
       onSpent: (spent) => {
+        const wasOver = this.#isOverBudget;
         this.#meter.add(spent);
         this.#enforceBudget();
+        // It was told to end, and spends on.
+        if (wasOver && this.#isOverBudget) this.#running?.kill();
       },
     };
     const driven = new AbortController();

@@ -237,6 +237,20 @@ describe('a loop whose agent has a budget', () => {
     expect(world.runs.map(({ events }) => events)).toEqual([handedBack, handedBack]);
   });
 
+  test('takes work again when nothing runs: the API says whether it may', async () => {
+    const tasks = [task('one')];
+    const world = makeWorld({ api: () => ({ tasks: tasks.splice(0), budget: budgetOf(1005) }) });
+    await world.clock.advance(0);
+    world.runs[0]?.end();
+    await world.clock.advance(31_000);
+    const offers = world.calls.filter(({ route }) => route !== 'save').map(({ route, body }) => [route, body.slots]);
+    expect(offers).toEqual([
+      ['claim', 2],
+      ['tasks/one/complete', 0],
+      ['claim', 2],
+    ]);
+  });
+
   test('believes no answer that says less than one before it, unless the budget is gone', async () => {
     const answers = [{ tasks: [task('one')], budget: budgetOf(900) }, { budget: budgetOf(0) }, {}];
     const world = makeWorld({ api: () => answers.shift() ?? {} });

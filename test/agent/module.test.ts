@@ -74,6 +74,21 @@ describe('a module', () => {
     });
   });
 
+  test('that was told to end and spends on is killed', async () => {
+    cloud.config.cancelGraceSeconds = 60;
+    cloud.submit('tsk_1', { budget: { limits: { tokens: 1000 }, used: { tokens: 0, costUsd: 0 } } });
+    startAgent(`
+      export async function run(task, ctx) {
+        for (let n = 0; ; n++) {
+          ctx.tokens({ input: 900 });
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+      }`);
+    const { usage } = (await cloud.called('tasks/tsk_1/fail')) as { usage: { inputTokens: number } };
+    // What went beyond, and what was said after it.
+    expect(usage.inputTokens).toBe(2700);
+  });
+
   test('that says nonsense of its spending hears so', async () => {
     cloud.submit('tsk_1');
     startAgent(`export const run = (task, ctx) => ctx.tokens({ input: 'many' });`);

@@ -1,22 +1,16 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { expect, test } from 'vitest';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
 const idleSeconds = 60;
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: idleSeconds, maxLifetimeSeconds: 86_400 });
   agent = await client.createAgent('echo', { start: true });
   await client.becomes(agent.id, 'running');
 });
-
-afterEach(() => stack.close());
 
 const lease = (seconds: number) =>
   stack.call<AgentResource & { activeUntil: string | null }>('POST', `/v1/agents/${agent.id}/activity`, { seconds });

@@ -1,20 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { codeOf } from '../../lib/domain/id.ts';
-import { type AgentResource, Client, type TaskResource } from '../support/client.ts';
-import { type FunctionCall, TestStack } from '../support/stack.ts';
+import type { AgentResource, TaskResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
+import type { FunctionCall } from '../support/stack.ts';
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 /** Whether a function is about to make this call with this text in it. */
 function isCall(call: FunctionCall, name: string, operation: string, ...texts: string[]): boolean {

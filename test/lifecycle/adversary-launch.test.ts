@@ -1,20 +1,14 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { codeOf } from '../../lib/domain/id.ts';
-import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 test('a launch queue that stands still for twenty minutes loses nothing and starts nothing twice', async () => {
   const resume = stack.aws.faults.add(({ operation }) =>

@@ -1,22 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { codeOf } from '../../lib/domain/id.ts';
-import { type AgentResource, Client } from '../support/client.ts';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 import { ProgramFailure } from '../support/simulated-attempt.ts';
 
-import { TestStack } from '../support/stack.ts';
-
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 const operation = (call: { request: { headers: Record<string, string | undefined> } }) =>
   call.request.headers['x-amz-target']?.split('.')[1];

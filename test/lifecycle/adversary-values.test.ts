@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { expect, test } from 'vitest';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
 /** JSON holds more than DynamoDB's own types do: large and tiny numbers, deep nesting, empty names. */
 const oddities = {
@@ -11,18 +11,12 @@ const oddities = {
   'a long string of control characters': '\u0001'.repeat(10_000),
 };
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 test.each(Object.entries(oddities))('an input and an answer with %s', async (_, value) => {
   const path = `/v1/agents/${agent.id}/tasks`;

@@ -1,20 +1,13 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AgentResource, Client } from '../support/client.ts';
+import { expect, test } from 'vitest';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 import { ProgramFailure } from '../support/simulated-attempt.ts';
-import { type FunctionCall, TestStack } from '../support/stack.ts';
+import type { FunctionCall } from '../support/stack.ts';
 import { crashEverywhere, eventually } from './crash-everywhere.ts';
 
 /** What tasks and agents may use: hard limits, also when runtimes die, lie or answer late. */
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
-});
-
-afterEach(() => stack.close());
+freshStack();
 
 const never = () => new Promise<never>(() => {});
 

@@ -1,22 +1,16 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { throttled } from '../../local/faults.ts';
-import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
 /** What users of other systems complain about, each as a promise of this one. */
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60, task: { heartbeatSeconds: 30 } });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 const never = () => new Promise<never>(() => {});
 const cancel = (taskId: string) => stack.call('POST', `/v1/tasks/${taskId}/cancel`, undefined, 202);

@@ -1,22 +1,14 @@
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { newId } from '../../lib/domain/id.ts';
 import { localAdministrator } from '../../local/credentials.ts';
-import { Client } from '../support/client.ts';
-import { type FunctionCall, TestStack } from '../support/stack.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
+import type { FunctionCall } from '../support/stack.ts';
 import { crashEverywhere, eventually } from './crash-everywhere.ts';
 
 /** Effects that the main job has not: a container is stopped, files are removed, what belongs to nobody is ended. */
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
-});
-
-afterEach(() => stack.close());
+freshStack();
 
 const never = () => new Promise<never>(() => {});
 const filesOf = (agentId: string) => stack.objects(`agents/default/${agentId}/`);

@@ -1,21 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { startedBy } from '../../lib/aws/runner.ts';
 import { StartFailure } from '../../local/services/ecs/container-runner.ts';
-import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 const never = () => new Promise<never>(() => {});
 /** The first attempt takes for ever; the others answer. */

@@ -1,15 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
+freshStack(async () => {
   await new Client(stack).putTemplate('echo');
 });
-
-afterEach(() => stack.close());
 
 interface Page {
   items: { seq: number }[];

@@ -1,17 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { expect, test } from 'vitest';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
 });
-
-afterEach(() => stack.close());
 
 test('a dead letter that cannot be removed keeps nobody from being nudged', async () => {
   const agent = await client.createAgent('echo');

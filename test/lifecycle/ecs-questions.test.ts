@@ -1,14 +1,12 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { throttled } from '../../local/faults.ts';
-import { TestStack } from '../support/stack.ts';
+import { freshStack, stack } from '../support/fresh-stack.ts';
 
 /** ECS answers 20 questions a second, and launches as many tasks: whoever asks once for each has nothing left. */
 
-let stack: TestStack;
 const asked: string[] = [];
 
-beforeEach(async () => {
-  stack = await TestStack.start();
+freshStack(async () => {
   asked.length = 0;
   stack.aws.observe(({ service, operation }) => {
     if (service === 'ecs') asked.push(operation);
@@ -18,8 +16,6 @@ beforeEach(async () => {
     idleTimeoutSeconds: 10,
   });
 });
-
-afterEach(() => stack.close());
 
 /** A task wakes an agent, which pauses after it. */
 async function wakeAndPause(): Promise<void> {

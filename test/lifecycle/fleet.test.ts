@@ -1,25 +1,17 @@
 import { DescribeTasksCommand, ECSClient, RunTaskCommand } from '@aws-sdk/client-ecs';
 import { ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { newId } from '../../lib/domain/id.ts';
 import { localAdministrator } from '../../local/credentials.ts';
-import { Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
 /** One look every five minutes, a sweep in between, and a little. */
 const lookSeconds = 370;
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
 });
-
-afterEach(() => stack.close());
 
 const options = () => ({
   region: stack.aws.region,

@@ -1,18 +1,15 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentResource, Client } from '../support/client.ts';
-import { type FunctionCall, TestStack } from '../support/stack.ts';
+import { describe, expect, test } from 'vitest';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
+import type { FunctionCall } from '../support/stack.ts';
 import { crashEverywhere } from './crash-everywhere.ts';
 
-let stack: TestStack;
-let client: Client;
 let source: AgentResource;
 
 type Fork = AgentResource & { forkedFrom: unknown };
 
 /** A paused agent with the generations 1 (a), 2 (a, b) and 3 (a, b, c). */
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 600, workspace: { keepGenerations: 3 } });
   source = await client.createAgent('echo', { start: true, labels: { team: 'x' }, overrides: { env: { A: '1' } } });
   await client.becomes(source.id, 'running');
@@ -20,8 +17,6 @@ beforeEach(async () => {
   await stack.call('POST', `/v1/agents/${source.id}/pause`, {}, 202);
   await client.becomes(source.id, 'paused');
 });
-
-afterEach(() => stack.close());
 
 const fork = (body: object = {}, key?: string) =>
   stack.call<Fork>('POST', `/v1/agents/${source.id}/fork`, body, 201, key ? { 'idempotency-key': key } : {});

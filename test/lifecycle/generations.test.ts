@@ -1,16 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { describe, expect, test } from 'vitest';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
-});
-
-afterEach(() => stack.close());
+freshStack();
 
 async function runningAgent(workspace: Record<string, unknown>): Promise<string> {
   await client.putTemplate('files', { idleTimeoutSeconds: 600, workspace });

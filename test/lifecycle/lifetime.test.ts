@@ -1,19 +1,13 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AgentResource, Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { expect, test } from 'vitest';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('mortal', { idleTimeoutSeconds: 3600, maxLifetimeSeconds: 300 });
   agent = await client.createAgent('mortal');
 });
-
-afterEach(() => stack.close());
 
 /** A program whose tasks take so long, each by the stack's clock. */
 const takes = (seconds: number) => {

@@ -1,17 +1,12 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { TestStack } from '../support/stack.ts';
+import { expect, test } from 'vitest';
+import { freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
+freshStack(async () => {
   await stack.call('PUT', '/v1/templates/echo', {
     driver: { type: 'command', command: ['cat'] },
     idleTimeoutSeconds: 60,
   });
 });
-
-afterEach(() => stack.close());
 
 interface AgentResource {
   id: string;

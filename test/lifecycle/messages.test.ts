@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type AgentResource, Client } from '../support/client.ts';
+import { expect, test } from 'vitest';
+import type { AgentResource } from '../support/client.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 import { sendFrom } from '../support/shim-api.ts';
 import { ProgramFailure } from '../support/simulated-attempt.ts';
 
-import { type FunctionCall, TestStack } from '../support/stack.ts';
+import type { FunctionCall } from '../support/stack.ts';
 import { crashEverywhere, eventually } from './crash-everywhere.ts';
 
 interface MessageResource {
@@ -18,18 +19,12 @@ interface MessageResource {
 
 const idleSeconds = 60;
 
-let stack: TestStack;
-let client: Client;
 let agent: AgentResource;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: idleSeconds });
   agent = await client.createAgent('echo');
 });
-
-afterEach(() => stack.close());
 
 const send = (message: object, to = agent, headers?: Record<string, string>) =>
   stack.call<MessageResource>('POST', `/v1/agents/${to.id}/messages`, message, 202, headers);

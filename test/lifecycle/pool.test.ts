@@ -1,17 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Client } from '../support/client.ts';
+import { expect, test } from 'vitest';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 import type { SimulatedShim } from '../support/simulated-shim.ts';
-import { TestStack } from '../support/stack.ts';
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
-});
-
-afterEach(() => stack.close());
+freshStack();
 
 const standbys = () => stack.fleet.living.filter(({ agentId, isWaiting }) => agentId === '' && isWaiting);
 const full = (count: number) =>

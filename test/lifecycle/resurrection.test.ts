@@ -1,19 +1,11 @@
 import { DynamoDBClient, PutItemCommand, type PutItemCommandInput } from '@aws-sdk/client-dynamodb';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { localAdministrator } from '../../local/credentials.ts';
-import { Client } from '../support/client.ts';
-import { TestStack } from '../support/stack.ts';
+import { client, freshStack, stack } from '../support/fresh-stack.ts';
 
-let stack: TestStack;
-let client: Client;
-
-beforeEach(async () => {
-  stack = await TestStack.start();
-  client = new Client(stack);
+freshStack(async () => {
   await client.putTemplate('echo', { idleTimeoutSeconds: 60 });
 });
-
-afterEach(() => stack.close());
 
 test('a task whose live row comes back after its end does not run again', async () => {
   const agent = await client.createAgent('echo');

@@ -1,20 +1,17 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type FunctionCall, TestStack } from '../support/stack.ts';
+import { expect, test } from 'vitest';
+import { freshStack, stack } from '../support/fresh-stack.ts';
+import type { FunctionCall } from '../support/stack.ts';
 import { WorkflowClient } from '../support/workflow-client.ts';
 
-let stack: TestStack;
 let client: WorkflowClient;
 let agent: string;
 
-beforeEach(async () => {
-  stack = await TestStack.start();
+freshStack(async () => {
   client = new WorkflowClient(stack);
   await client.putTemplate('many', { idleTimeoutSeconds: 3600 });
   agent = (await client.createAgent('many', { start: true })).id;
   await client.becomes(agent, 'running');
 });
-
-afterEach(() => stack.close());
 
 /** Runs a forEach step over so many items. @returns AWS requests of dispatch and record, by function */
 async function mapped(items: number, step: Record<string, unknown>): Promise<Record<string, number>> {

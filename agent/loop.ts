@@ -23,7 +23,10 @@ export interface LoopDependencies {
   startedAt: number;
   keeper: WorkspaceKeeper;
   /** Starts a task with the loop's part of its dependencies. */
-  startTask(task: ClaimedTask, hooks: Pick<TaskRunDependencies, 'settle' | 'onActivity' | 'onUse'>): TaskRun;
+  startTask(
+    task: ClaimedTask,
+    hooks: Pick<TaskRunDependencies, 'settle' | 'onActivity' | 'onUse' | 'hasBudget'>,
+  ): TaskRun;
   clock: Clock;
   log: Log;
 }
@@ -71,6 +74,8 @@ export class Loop {
   #activeUntil: number;
   /** Of the agent. */
   #budget: BudgetState | undefined;
+  /** More was used than that: everything goes back. When nothing runs any more, the API knows best what may. */
+  #isOverBudget = false;
 
   constructor(deps: LoopDependencies) {
     this.#deps = deps;
@@ -161,15 +166,9 @@ export class Loop {
     this.#stop = { reason: 'lifetime', force: this.#stop !== null };
   }
 
-  /** Whether new work is welcome. When nothing runs, the API knows best whether a budget is used up. */
+  /** Whether new work is welcome. */
   #open(): boolean {
-    return this.#stop === null && this.#excess() === undefined;
-  }
-
-  /** What has been used beyond the agent's budget, while something runs that uses more. */
-  #excess(): string | undefined {
-    const running = [...this.#running.values()].map((run) => run.amounts());
-    return running.length === 0 ? undefined : overrun(this.#budget, running);
+    return this.#stop === null && !this.#isOverBudget;
   }
 
   async #claim(): Promise<Exit | null> {
@@ -241,6 +240,7 @@ export class Loop {
       },
       onActivity: (seconds) => void this.#takeActivityLease(seconds),
       onUse: () => this.#enforceBudget(),
+      hasBudget: () => this.#budget !== undefined,
     });
     this.#running.set(task.id, run);
     void run.finished.then(() => {
@@ -253,6 +253,7 @@ export class Loop {
     this.#leaving.delete(run);
     if (this.#running.get(run.task.id) !== run) return false;
     this.#running.delete(run.task.id);
+    if (this.#running.size === 0) this.#isOverBudget = false;
     this.#activeUntil = Math.max(this.#activeUntil, this.#deps.clock.now());
     this.#wake.abort();
     return true;
@@ -270,8 +271,14 @@ export class Loop {
 
   /** What runs goes back to the queue when it and what ran before has used more than the agent may. */
   #enforceBudget(): boolean {
-    const excess = this.#excess();
+    // Whose end is being reported may be counted among those that have ended.
+    const running = [...this.#running.values()].filter((run) => !this.#leaving.has(run));
+    const excess = overrun(
+      this.#budget,
+      running.map((run) => run.amounts()),
+    );
     if (excess === undefined) return true;
+    this.#isOverBudget = true;
     this.#handBackAll(`its agent has used ${excess}`, this.#deps.config.cancelGraceSeconds * 1000);
     return false;
   }

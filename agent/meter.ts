@@ -2,6 +2,9 @@ import type { Spent } from './drivers/driver.ts';
 import type { Amounts, BudgetState, Usage } from './protocol.ts';
 import { type ContainerSize, usageOf } from './usage.ts';
 
+/** The API takes no more of an attempt; a budget is never so large. */
+const most: Amounts = { tokens: 1e12, costUsd: 1e9 };
+
 /** Counts what an attempt uses: its time by the clock, the rest by what its program says. */
 export class Meter {
   readonly #spent: Spent = { input: 0, output: 0, costUsd: 0 };
@@ -16,9 +19,9 @@ export class Meter {
   }
 
   add({ input, output, costUsd }: Spent): void {
-    this.#spent.input += input;
-    this.#spent.output += output;
-    this.#spent.costUsd += costUsd;
+    this.#spent.input = Math.min(this.#spent.input + input, most.tokens);
+    this.#spent.output = Math.min(this.#spent.output + output, most.tokens);
+    this.#spent.costUsd = Math.min(this.#spent.costUsd + costUsd, most.costUsd);
   }
 
   usage(ranMs: number): Usage {

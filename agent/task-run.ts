@@ -10,6 +10,9 @@ import { packFiles, unpackAll } from './shared-files.ts';
 import { readInput } from './task-input.ts';
 import type { ContainerSize } from './usage.ts';
 
+/** What a program with a budget tells goes to the API at once, but not more often than this. */
+const tellEveryMs = 5_000;
+
 /** What one attempt of a task needs from its runtime. */
 export interface TaskRunDependencies {
   client: RuntimeClient;
@@ -30,6 +33,8 @@ export interface TaskRunDependencies {
   onActivity(seconds: number): void;
   /** It has used more than before. @returns whether its agent may go on */
   onUse(): boolean;
+  /** Whether its agent has a budget. */
+  hasBudget(): boolean;
 }
 
 /** Why a run ends before its driver does. The first reason stays, but `lost` beats all. */
@@ -73,6 +78,8 @@ class Attempt implements TaskRun {
   #overrun = '';
   /** It, or all of its agent, has used more than it may. */
   #isOverBudget = false;
+  #isTelling = false;
+  #toldAt = 0;
   /** Those that it has sent, which the API takes in their order. */
   #messages = 0;
   #lastSent: Promise<unknown> = Promise.resolve();
@@ -107,7 +114,8 @@ class Attempt implements TaskRun {
   cancel(force = false): void {
     if (force) this.#ending ??= 'cancelled';
     else this.#endEarly('cancelled', this.#graceMs);
-    if (force && this.#ending === 'cancelled') this.#running?.kill();
+    // Whatever it is being ended for, with whatever grace.
+    if (force) this.#running?.kill();
   }
 
   handBack(reason: string, graceMs: number): void {
@@ -144,7 +152,7 @@ class Attempt implements TaskRun {
   }
 
   async #heartbeat(): Promise<void> {
-    const { client, clock } = this.#deps;
+    const { clock } = this.#deps;
     const { signal } = this.#over;
     const intervalMs = (this.task.leaseSeconds * 1000) / 3;
     const retryMs = Math.min(intervalMs, 5_000);
@@ -153,11 +161,7 @@ class Attempt implements TaskRun {
       if (signal.aborted) return;
       this.#enforceBudget();
       try {
-        const { cancel, force } = await client.heartbeat(this.task, this.#meter.usage(this.#ranMs()), {
-          patienceMs: 0,
-          signal,
-        });
-        if (cancel) this.cancel(force);
+        await this.#beat();
         waitMs = intervalMs;
       } catch (error) {
         if (signal.aborted) return;
@@ -174,8 +178,28 @@ class Attempt implements TaskRun {
     if (!driven.aborted) this.#endEarly('timed_out', this.#graceMs);
   }
 
+  /** What was told is not to be lost with the container: a heartbeat takes it along, long before it would be time for one. */
+  async #tellSoon(): Promise<void> {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    const { clock } = this.#deps;
+    await clock.sleep(Math.max(0, this.#toldAt + tellEveryMs - clock.now()), this.#over.signal);
+    this.#isTelling = false;
+    this.#toldAt = clock.now();
+    // One that does not get through is made up for by the next that is due.
+    if (!this.#over.signal.aborted && !this.#reporting) await this.#beat().catch((error) => this.#notice(error));
+  }
+
+  async #beat(): Promise<void> {
+    const usage = this.#meter.usage(this.#ranMs());
+    const options = { patienceMs: 0, signal: this.#over.signal };
+    const { cancel, force } = await this.#deps.client.heartbeat(this.task, usage, options);
+    if (cancel) this.cancel(force);
+  }
+
   /** Ends it when it has used more than it may; then the loop looks at what all tasks of the agent have used. */
   #enforceBudget(): void {
+    if (this.#running === null) return;
     const excess = overrun(this.task.budget, [this.amounts()]);
     if (excess !== undefined) {
       this.#overrun = excess;
@@ -184,7 +208,7 @@ class Attempt implements TaskRun {
     this.#isOverBudget = !this.#deps.onUse() || excess !== undefined;
   }
 
-  /** Saving and reporting are not the task's doing. */
+  /** Bringing its answer to S3, saving and reporting are not the task's doing. */
   #ranMs(): number {
     return (this.#endedAt ?? this.#deps.clock.now()) - this.#startedAt;
   }
@@ -203,6 +227,7 @@ class Attempt implements TaskRun {
         this.#enforceBudget();
         // It was told to end, and spends on.
         if (wasOver && this.#isOverBudget) this.#running?.kill();
+        else if (this.task.budget || this.#deps.hasBudget()) void this.#tellSoon();
       },
     };
     const driven = new AbortController();
@@ -214,6 +239,7 @@ class Attempt implements TaskRun {
     } finally {
       driven.abort();
       this.#running = null;
+      this.#endedAt = this.#deps.clock.now();
     }
   }
 
@@ -337,7 +363,7 @@ class Attempt implements TaskRun {
       next = { kind: 'fail', failure: { code: 'driver_failed', message: describeError(error) } };
     }
     this.#reporting = true;
-    this.#endedAt = this.#deps.clock.now();
+    this.#endedAt ??= this.#deps.clock.now();
     if (next?.kind === 'complete') await this.#deps.saveBeforeCompletion();
     // A cancel, a stop or a lost fence may have come while the output was prepared or the workspace saved.
     const late = this.#reportOfEnding();

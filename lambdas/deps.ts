@@ -35,6 +35,7 @@ import { EcsTaskDefinitions } from '../lib/aws/task-definitions.ts';
 import { TaskLogStore } from '../lib/aws/task-log-store.ts';
 import { TaskStore } from '../lib/aws/task-store.ts';
 import { TemplateStore } from '../lib/aws/template-store.ts';
+import { withConflictRetries } from '../lib/aws/transaction-conflicts.ts';
 import { WaiterStore } from '../lib/aws/waiter-store.ts';
 import { WorkflowStore } from '../lib/aws/workflow-store.ts';
 import { type Config, parseConfig } from '../lib/config.ts';
@@ -80,8 +81,11 @@ export function makeDeps(functionName: string, world: World = realWorld): Functi
   const region = world.env.AWS_REGION ?? 'us-east-1';
   const client = { region, maxAttempts: 4, ...world.client };
   const adapt: NonNullable<World['adapt']> = world.adapt ?? ((it) => it);
-  const documents = adapt(
-    DynamoDBDocumentClient.from(new DynamoDBClient(client), { marshallOptions: { removeUndefinedValues: true } }),
+  const documents = withConflictRetries(
+    adapt(
+      DynamoDBDocumentClient.from(new DynamoDBClient(client), { marshallOptions: { removeUndefinedValues: true } }),
+    ),
+    { sleep: world.sleep, random: () => world.random(1)[0]! / 256 },
   );
   const state = new Table(documents, config.stateTable);
   const log = new Table(documents, config.logTable);

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Json, OutgoingMessage } from '../protocol.ts';
 import type { FromRunner, ModuleContext, ModuleTask, Order, Sent } from './module-channel.ts';
-import { checkAmount, parseSpent } from './spent.ts';
+import { parseSpent } from './spent.ts';
 
 /** The child process of the module driver: takes one order, runs the module, says how it ended, and is gone. */
 export function runModuleRunner(): void {
@@ -43,9 +43,13 @@ function contextOf(order: Order, signal: AbortSignal, outbox: Outbox): ModuleCon
       for (const part of String(line).split('\n')) tell({ type: 'log', line: part });
     },
     progress: (value) => tell({ type: 'progress', value: checkProgress(asJson(value)) }),
-    activity: (seconds) => tell({ type: 'activity', seconds: checkAmount('ctx.activity()', seconds, 86_400) }),
+    activity: (seconds) => tell({ type: 'activity', seconds: checkSeconds(seconds) }),
     send: async (message) => outbox.send(asJson(message) as unknown as OutgoingMessage),
-    tokens: (spent) => tell({ type: 'tokens', spent: parseSpent('ctx.tokens()', spent) }),
+    tokens: (given) => {
+      const spent = parseSpent('ctx.tokens()', given);
+      if (typeof spent === 'string') throw new Error(spent);
+      tell({ type: 'tokens', spent });
+    },
   };
 }
 
@@ -83,6 +87,11 @@ const tell = (message: FromRunner) => void process.send?.(message);
 
 /** The API takes no more, and would refuse the log lines that travel with it. */
 const mostProgressBytes = 4096;
+
+function checkSeconds(value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 86_400) return value;
+  throw new Error(`ctx.activity() was given ${String(value)}; a number from 0 to 86400 is allowed.`);
+}
 
 function checkProgress(value: Json): Json {
   const bytes = Buffer.byteLength(JSON.stringify(value));

@@ -5,6 +5,7 @@ import type { Failure, Json } from '../protocol.ts';
 import { type DriverOutcome, type DriverRun, type DriverSetting, type DriverTask, mostOutputBytes } from './driver.ts';
 import type { FromRunner, Order, Sent } from './module-channel.ts';
 import { type Program, type ProgramEnd, startProgram } from './program.ts';
+import { parseSpent } from './spent.ts';
 
 /**
  * Runs the template's module in a child process, so that time-outs and cancels can kill it: the shim's own script as
@@ -53,8 +54,13 @@ function listen(child: ChildProcess, run: DriverTask): Answer {
         return run.onProgress(message.value);
       case 'activity':
         return run.onActivity(message.seconds);
-      case 'tokens':
-        return run.onSpent(message.spent);
+      case 'tokens': {
+        // The module shares its process with the runner, and could say anything.
+        const spent = parseSpent('ctx.tokens()', message.spent);
+        if (typeof spent === 'string') run.onLine('system', spent);
+        else run.onSpent(spent);
+        return;
+      }
       case 'send':
         void send(run, message).then((sent) => child.connected && child.send(sent, () => {}));
         return;

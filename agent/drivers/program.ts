@@ -68,7 +68,8 @@ function watch(
   command: string,
   { clock, workspace }: DriverSetting,
 ): Promise<ProgramEnd> {
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  // What else is open, for what it spends, may be held by something that outlives it, and delays nothing.
+  const closed = Promise.all([child.stdout, child.stderr].map(closing));
   return new Promise((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       // Without a group it never ran; an error of a running child (a message not sent) is no end.
@@ -78,12 +79,17 @@ function watch(
       await group?.sweep();
       const patience = new AbortController();
       // After a stall of this process the time is up before anything was read: what is there is read in one turn.
-      await Promise.race([closed, clock.sleep(lastOutputMs, patience.signal).then(() => nextTurn())]);
+      await Promise.race([closed, clock.sleep(lastOutputMs, patience.signal)]);
+      await nextTurn();
       patience.abort();
       for (const stream of child.stdio) stream?.destroy();
       resolve({ code, signal });
     });
   });
+}
+
+function closing(stream: ChildProcess['stdout']): Promise<void> {
+  return new Promise((resolve) => (stream ? stream.once('close', resolve) : resolve()));
 }
 
 function notStarted(error: NodeJS.ErrnoException, command: string, workspace: string): Failure {

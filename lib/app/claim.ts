@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { holdSpent, usedBy, whySpent } from '../domain/agent-budget.ts';
 import { type Amounts, type Budget, mergedBudget } from '../domain/budget.ts';
-import { costPerSecond } from '../domain/cost.ts';
+import { costPerSecond, type Usage } from '../domain/cost.ts';
 import { runtimeReplaced } from '../domain/errors.ts';
 import { agentHead } from '../domain/head.ts';
 import {
@@ -98,36 +98,32 @@ export async function claimTasks(
   const { lost, free } = untold(view.held, slots, known);
   const claimed: ClaimedTask[] = [];
   const settings = await settingsOf(deps, agent);
-  const hasWork = view.claimable.length > 0 || view.more || view.held.length > 0;
-  const spent = hasWork ? whySpent(agent, settings.budget) : undefined;
-  if (spent) return stopOf(await holdAgent(deps, me, spent, by), cancelsOf(view));
   const budget = mergedBudget(settings.budget);
-  const terms = { usdPerSecond: costPerSecond(settings, settings.concurrency), charged: budget && (true as const) };
+  const hasWork = view.claimable.length > 0 || view.more || view.held.length > 0;
+  const running = view.held.map((task) => knownUsage(task, deps.now()));
+  if (hasWork && whySpent(agent, budget, running)) {
+    const held = await holdAgent(deps, me, running, by);
+    if (held.status !== 'running') return stopOf(held, cancelsOf(view));
+  }
+  const { usdPerSecond = costPerSecond(settings, settings.concurrency) } = agent;
+  const terms = { usdPerSecond, charged: budget && (true as const) };
   for (const task of view.claimable.slice(0, free)) {
     const won = await tryClaim(deps, task, me, terms, by);
     if (won) claimed.push(won);
   }
-  const stop =
-    claimed.length > 0
-      ? await confirm(
-          deps,
-          me,
-          claimed.map(({ task }) => task),
-          view.more,
-          by,
-        )
-      : undefined;
-  if (stop) return stopOf(stop, cancelsOf(view));
+  const { kept, now } =
+    claimed.length > 0 ? await confirm(deps, me, claimed, view.more, budget, by) : { kept: claimed, now: agent };
+  if (now.status !== 'running') return stopOf(now, cancelsOf(view));
   const tasks = await Promise.all(lost.map(async (task) => ({ task, record: await recordOf(deps, task) })));
   const { nextDueMs } = view;
   const { activeUntilMs } = agent;
   return {
-    tasks: [...tasks, ...claimed],
+    tasks: [...tasks, ...kept],
     cancel: cancelsOf(view),
     stop: null,
     nextDueMs,
     activeUntilMs,
-    budget: budget && { limits: budget, used: usedBy(agent) },
+    budget: budget && { limits: budget, used: usedBy(now) },
   };
 }
 
@@ -164,23 +160,26 @@ function untold(held: RunningTask[], slots: number, { running, repeatedWith }: K
 async function confirm(
   deps: Deps,
   me: RuntimeIdentity,
-  claimed: RunningTask[],
+  claimed: ClaimedTask[],
   more: boolean,
+  budget: Budget | undefined,
   by: Cause,
-): Promise<Agent | undefined> {
+): Promise<{ kept: ClaimedTask[]; now: Agent }> {
   const agent = await deps.agents.get(me.tenant, me.agentId, { strong: true });
-  if (agent?.runtimeId !== me.id || agent.status !== 'running') {
-    for (const task of claimed) await handBack(deps, task, by);
+  // An attempt that ended beside this call may have used up what was left.
+  const spent = agent && whySpent(agent, budget);
+  if (agent?.runtimeId !== me.id || agent.status !== 'running' || spent) {
+    for (const { task } of claimed) await handBack(deps, task, by, spent);
     if (agent?.runtimeId !== me.id) throw runtimeReplaced(me.id);
-    return agent;
+    return { kept: [], now: spent ? await holdAgent(deps, me, [], by) : agent };
   }
   // With more work waiting than it can take, nobody needs to ring for the next.
   if (agent.waiting && more) await deps.agents.setWaiting(agent, false);
   if (agent.activeSinceMs !== undefined) await deps.agents.restartActivity(agent);
-  const leaseEndsMs = Math.min(...claimed.map((task) => task.leaseUntilMs)) + leaseSlackMs;
+  const leaseEndsMs = Math.min(...claimed.map(({ task }) => task.leaseUntilMs)) + leaseSlackMs;
   if (agent.dueAtMs === undefined || leaseEndsMs < agent.dueAtMs)
     await deps.due.lower(agentHead(me.tenant, me.agentId), leaseEndsMs);
-  return undefined;
+  return { kept: claimed, now: agent };
 }
 
 /** @throws RouseError runtime_replaced */
@@ -243,10 +242,17 @@ export async function expireTask(deps: Deps, task: QueuedTask, by: Cause): Promi
   }
 }
 
-async function holdAgent(deps: Deps, me: RuntimeIdentity, reason: string, by: Cause): Promise<Agent> {
-  return changeAgent(deps, me.tenant, me.agentId, by, (agent) => {
+/** Decided on the head as it is now: somebody may just have given it more. */
+async function holdAgent(
+  deps: Deps,
+  me: RuntimeIdentity,
+  running: readonly Partial<Usage>[],
+  by: Cause,
+): Promise<Agent> {
+  return changeAgent(deps, me.tenant, me.agentId, by, async (agent) => {
     if (agent.runtimeId !== me.id) throw runtimeReplaced(me.id);
-    return agent.status === 'running' ? holdSpent(agent, reason, deps.now()) : { agent, events: [] };
+    const spent = whySpent(agent, (await settingsOf(deps, agent)).budget, running);
+    return spent && agent.status === 'running' ? holdSpent(agent, spent, deps.now()) : { agent, events: [] };
   });
 }
 

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Agent } from '../domain/agent.ts';
 import { enrol } from '../domain/agent-launch.ts';
+import { costPerSecond } from '../domain/cost.ts';
 import { RouseError, runtimeReplaced } from '../domain/errors.ts';
 import { type Cause, commitAgent, retried } from './commit.ts';
 import type { Deps } from './deps.ts';
@@ -120,7 +121,9 @@ async function takeIn(deps: Deps, runtime: Runtime, agentId: string, by: Cause):
     if (agent?.runtimeId !== runtime.id) throw runtimeReplaced(runtime.id);
     if (agent.status === 'running' || agent.status === 'stopping') return agent;
     if (agent.status !== 'starting') throw runtimeReplaced(runtime.id);
-    return commitAgent(deps, agent, enrol(agent, deps.now()), by);
+    const settings = await settingsOfRuntime(deps, agent, runtime);
+    const usdPerSecond = costPerSecond(settings, settings.concurrency);
+    return commitAgent(deps, agent, enrol(agent, deps.now(), usdPerSecond), by);
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { withUsage } from '../domain/agent-budget.ts';
-import { type Measured, type Usage, usageOf } from '../domain/cost.ts';
+import { type Measured, priced } from '../domain/cost.ts';
 import { fenceLost, invalid, tooLarge } from '../domain/errors.ts';
 import { exportsObject, outputObject } from '../domain/object-key.ts';
 import {
@@ -65,12 +65,12 @@ export async function completeTask(
   by: Cause,
 ): Promise<Finished> {
   const agent = await enrolledAgent(deps, me);
-  const usage = await usageFor(deps, agent, completion.usage);
   return finish(deps, me, agent, grip, completion.lines, slots, by, async (task) => {
     const outcome = await outcomeOf(deps, me, task, completion);
     const { exportsRef } = completion;
     const exportsKey = exportsRef && exportsObject(me.tenant, task.id, task.attempt);
     if (exportsKey) await uploadedBytes(deps, 'exportsRef', exportsRef, exportsKey);
+    const usage = priced(task.usdPerSecond ?? 0, completion.usage);
     return succeed(task, { ...outcome, exportsKey, usage, generation: agent.workspace?.generation }, deps.now());
   });
 }
@@ -121,8 +121,8 @@ export async function failTask(
 ): Promise<Finished> {
   const agent = await enrolledAgent(deps, me);
   const settings = await settingsOf(deps, agent);
-  const usage = await usageFor(deps, agent, failure.usage);
   return finish(deps, me, agent, grip, failure.lines, slots, by, async (task) => {
+    const usage = priced(task.usdPerSecond ?? 0, failure.usage);
     if (task.status === 'cancelling') {
       const how = failure.code === 'cancelled' ? '' : ` (${failure.code})`;
       return cancelled(task, `its processes have ended${how}`, deps.now(), usage);
@@ -142,10 +142,10 @@ export async function releaseTask(
   by: Cause,
 ): Promise<Finished> {
   const agent = await enrolledAgent(deps, me);
-  const measured = usage && (await usageFor(deps, agent, usage));
-  return finish(deps, me, agent, grip, [], slots, by, async (task) =>
-    release(task, reason, deps.now(), measured ?? knownUsage(task, deps.now())),
-  );
+  return finish(deps, me, agent, grip, [], slots, by, async (task) => {
+    const nowMs = deps.now();
+    return release(task, reason, nowMs, usage ? priced(task.usdPerSecond ?? 0, usage) : knownUsage(task, nowMs));
+  });
 }
 
 type Held = RunningTask | CancellingTask;
@@ -206,9 +206,4 @@ export async function heldTask(deps: Deps, me: RuntimeIdentity, grip: Grip): Pro
   const live = await deps.tasks.live(me.tenant, me.agentId, grip.place, grip.taskId);
   if (live && isHeld(live) && live.attempt === grip.fence && live.runtimeId === me.id) return live;
   throw fenceLost(grip.taskId, grip.fence);
-}
-
-async function usageFor(deps: Deps, agent: Agent, measured: Measured): Promise<Usage> {
-  const settings = await settingsOf(deps, agent);
-  return usageOf(settings, settings.concurrency, measured);
 }

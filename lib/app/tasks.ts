@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import { type Budget, mergedBudget } from '../domain/budget.ts';
+import { type Budget, mergedBudget, tighter } from '../domain/budget.ts';
 import { illegalTransition, invalid, notFound, RouseError, tooLarge } from '../domain/errors.ts';
 import { agentHead } from '../domain/head.ts';
 import { idOf, isId, timeOf } from '../domain/id.ts';
@@ -36,6 +36,8 @@ export interface SubmitTask {
   timeoutSeconds?: number | undefined;
   maxAttempts?: number | undefined;
   budget?: Budget | undefined;
+  /** Its agent was made for it and ends with it: nobody would give such a one more, so the task may use no more either. */
+  isOnlyTask?: boolean | undefined;
   onBusy: 'enqueue' | 'reject';
   metadata: Record<string, unknown>;
   retryOf?: string | undefined;
@@ -70,6 +72,7 @@ export async function submitTask(
   const id = idOf('task', seed, agentId);
   if (command.onBusy === 'reject') await refuseBusy(deps, tenant, agentId, id);
   const settings = await settingsOf(deps, agent);
+  const budget = mergedBudget(settings.task.budget, command.budget);
   // Not the clock: a replay must find the live row at the place that the first try gave it.
   const createdMs = timeOf(id);
   const notBeforeMs = command.notBeforeMs ?? createdMs;
@@ -84,7 +87,7 @@ export async function submitTask(
     metadata: command.metadata,
     maxAttempts: command.maxAttempts ?? settings.task.maxAttempts,
     timeoutSeconds: command.timeoutSeconds ?? settings.task.timeoutSeconds,
-    budget: mergedBudget(settings.task.budget, command.budget),
+    budget: command.isOnlyTask ? tighter(budget, mergedBudget(settings.budget)) : budget,
     createdMs,
     retryOf: command.retryOf,
     parent: command.parent,

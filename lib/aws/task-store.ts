@@ -2,7 +2,7 @@ import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { DeleteCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { Conflict, type Held, type Page, type TaskRecord, type Tasks } from '../app/ports.ts';
 import { amountsOf } from '../domain/budget.ts';
-import type { Usage } from '../domain/cost.ts';
+import { mostOfAnything, type Usage } from '../domain/cost.ts';
 import type { CarriedEvent } from '../domain/event.ts';
 import { agentHead } from '../domain/head.ts';
 import { chargeOf, type FinishedTask, isFinished, type LiveTask } from '../domain/task.ts';
@@ -112,12 +112,15 @@ export class TaskStore implements Tasks {
           TableName: this.table.name,
           Key: headKey(agentHead(task.tenant, task.agentId)),
           UpdateExpression: 'ADD usedTokens :tokens, usedCostUsd :cost',
-          ConditionExpression: 'attribute_exists(pk)',
-          ExpressionAttributeValues: { ':tokens': tokens, ':cost': costUsd },
+          ConditionExpression:
+            'attribute_exists(pk) AND (attribute_not_exists(usedTokens) OR usedTokens < :most AND usedCostUsd < :most)',
+          ExpressionAttributeValues: { ':tokens': tokens, ':cost': costUsd, ':most': mostOfAnything },
         },
       },
     ]);
-    return outcome === 'done';
+    if (outcome === 'done' || outcome[0] === 'ConditionalCheckFailed') return outcome === 'done';
+    // A count that has left all bounds stays where it is: no budget is that large.
+    return this.table.change(keyOf(task), changes, expected);
   }
 
   async extendLease(task: Held, leaseUntilMs: number, used?: Usage): Promise<LiveTask> {

@@ -11,6 +11,7 @@ const throttlings = new Set([
   'LimitExceededException',
   'SlowDown',
   'TransactionInProgressException',
+  'TransactionConflictException',
 ]);
 
 /** What Node calls a connection that broke, or never came about. */

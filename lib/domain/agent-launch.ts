@@ -31,14 +31,19 @@ export function start(agent: Agent, runtimeId: string, reason: string, nowMs: nu
   );
 }
 
-/** The one way in which a runtime becomes the agent's: whoever comes second is refused by the write's condition. */
-export function enrol(agent: Agent, nowMs: number): AgentDecision {
+/**
+ * The one way in which a runtime becomes the agent's: whoever comes second is refused by the write's condition.
+ *
+ * @param usdPerSecond what a second of one of its places costs
+ */
+export function enrol(agent: Agent, nowMs: number, usdPerSecond?: number): AgentDecision {
   requireStatus(agent, 'take a runtime in', ['starting']);
   return decided(
     agent,
     {
       ...inStatus('running', nowMs),
       runtimeSinceMs: nowMs,
+      usdPerSecond,
       launchTries: 0,
       wanted: undefined,
       idleSinceMs: nowMs,

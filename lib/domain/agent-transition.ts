@@ -58,6 +58,7 @@ export const lookAfterMs = 120_000;
 export const withoutRuntime = {
   runtimeId: undefined,
   runtimeSinceMs: undefined,
+  usdPerSecond: undefined,
   waiting: false,
   suspectSinceMs: undefined,
   activeUntilMs: undefined,

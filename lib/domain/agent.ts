@@ -64,6 +64,8 @@ export interface Agent {
   runtimeId?: string | undefined;
   /** When the decision fell (starting), or the runtime enrolled (running). */
   runtimeSinceMs?: number | undefined;
+  /** What a second of one of its runtime's places costs. */
+  usdPerSecond?: number | undefined;
   /** Launches in a row that did not come up. Its deadline doubles with each. */
   launchTries: number;
   /** The shim has seen an empty queue and listens to its bell. */

@@ -22,6 +22,13 @@ function isLimited(budget: Budget | undefined): budget is Budget {
   return budget?.tokens !== undefined || budget?.costUsd !== undefined;
 }
 
+/** The tighter of two, field by field. */
+export function tighter(one: Budget | undefined, other: Budget | undefined): Budget | undefined {
+  if (!one || !other) return one ?? other;
+  const least = (a = noLimit, b = noLimit) => (a === noLimit && b === noLimit ? undefined : Math.min(a, b));
+  return { tokens: least(one.tokens, other.tokens), costUsd: least(one.costUsd, other.costUsd) };
+}
+
 const noLimit = Number.POSITIVE_INFINITY;
 
 /** What counts against a budget. */

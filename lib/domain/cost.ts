@@ -45,25 +45,15 @@ export function costPerSecond({ architecture, capacity, cpu, memoryMiB }: Size, 
   return (factor * ((cpu / 1024) * price.vcpu + (memoryMiB / 1024) * price.gib)) / concurrency / 3600;
 }
 
-/** What an attempt used: its share of the reserved size for its wall time, and what it says itself. */
-export function usageOf(size: Size, concurrency: number, measured: Measured): Usage {
-  const share = measured.wallSeconds / concurrency;
-  return priced(costPerSecond(size, concurrency), {
-    ...measured,
-    vcpuSeconds: measured.vcpuSeconds ?? (size.cpu / 1024) * share,
-    memoryGiBSeconds: (size.memoryMiB / 1024) * share,
-  });
-}
-
-/** What was measured, with what it costs. */
+/** What was measured, with what it costs at so many dollars a second. */
 export function priced(usdPerSecond: number, measured: Measured): Usage {
   const { wallSeconds, vcpuSeconds = 0, memoryGiBSeconds = 0, reportedCostUsd = 0 } = measured;
   return {
     wallSeconds: round(wallSeconds, 3),
     vcpuSeconds: round(vcpuSeconds, 3),
     memoryGiBSeconds: round(memoryGiBSeconds, 3),
-    inputTokens: measured.inputTokens ?? 0,
-    outputTokens: measured.outputTokens ?? 0,
+    inputTokens: Math.round(measured.inputTokens ?? 0),
+    outputTokens: Math.round(measured.outputTokens ?? 0),
     reportedCostUsd: round(reportedCostUsd, 9),
     costUsd: round(usdPerSecond * wallSeconds + reportedCostUsd, 9),
   };
@@ -82,9 +72,14 @@ export function sinceThen(before: Partial<Usage> | undefined, now: Partial<Usage
 function combined(one: Partial<Usage>, other: Partial<Usage>, sign: 1 | -1): Partial<Usage> {
   const names = new Set([...Object.keys(one), ...Object.keys(other)]) as Set<keyof Usage>;
   // Dollars have nine digits; more would only be noise of the addition.
-  const amounts = [...names].map((name) => [name, round((one[name] ?? 0) + sign * (other[name] ?? 0), 9)]);
+  const amounts = [...names].map((name) => [name, round(bounded((one[name] ?? 0) + sign * (other[name] ?? 0)), 9)]);
   return Object.fromEntries(amounts) as Partial<Usage>;
 }
+
+/** Far more than anybody can use, and far from where numbers lose their digits. */
+export const mostOfAnything = 1e15;
+
+const bounded = (amount: number) => Math.min(amount, mostOfAnything);
 
 function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));

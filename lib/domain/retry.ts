@@ -10,8 +10,8 @@ export interface RetryPolicy {
 /** EX_TEMPFAIL of sysexits.h: a command says with it that trying again will help, whatever the policy says. */
 const temporaryFailure = 'exit_75';
 
-/** What is not there will not be there a second later either, and what is spent is spent. */
-const hopeless = ['command_not_found', 'budget_exceeded'];
+/** What is not there will not be there a second later either. */
+const hopeless = 'command_not_found';
 
 export interface FailedAttempt {
   code: string;
@@ -25,7 +25,7 @@ export interface FailedAttempt {
 /** Milliseconds to wait before the next attempt, or undefined when there is none. */
 export function retryDelayMs(policy: RetryPolicy, attempt: FailedAttempt): number | undefined {
   if (attempt.failures >= attempt.maxAttempts) return undefined;
-  const isExcluded = hopeless.includes(attempt.code) || policy.nonRetryable.includes(attempt.code);
+  const isExcluded = attempt.code === hopeless || policy.nonRetryable.includes(attempt.code);
   if (attempt.code !== temporaryFailure && isExcluded) return undefined;
   const seconds = attempt.retryAfterSeconds ?? policy.initialSeconds * policy.coefficient ** (attempt.failures - 1);
   return Math.round(Math.min(seconds, Math.max(policy.maxSeconds, attempt.retryAfterSeconds ?? 0)) * 1000);

@@ -163,6 +163,7 @@ export function claim(
   return {
     task: {
       ...next(task),
+      ...uncounted,
       status: 'running',
       statusReason: undefined,
       attempt,
@@ -201,7 +202,10 @@ export function failAttempt(
   const failures = task.failures + 1;
   if (task.status === 'cancelling') return cancelled(task, 'its attempt ended', nowMs, failure.usage);
   const { code, message, retryAfterSeconds, usage } = failure;
-  const delayMs = retryDelayMs(policy, { code, failures, maxAttempts: task.maxAttempts, retryAfterSeconds });
+  const attempt = { code, failures, maxAttempts: task.maxAttempts, retryAfterSeconds };
+  // What is spent is spent; without a budget the code is the program's own.
+  const isSpent = code === 'budget_exceeded' && task.budget !== undefined;
+  const delayMs = isSpent ? undefined : retryDelayMs(policy, attempt);
   const spent = delayMs === undefined ? undefined : spentError(task, usage, `${code}: ${message}`);
   const error = spent ?? { code, message };
   const data = { attempt: task.attempt, ...error };
@@ -257,11 +261,11 @@ export function lose(
   return finish({ ...task, losses }, 'failed', nowMs, { error, usage }, { attempt: task.attempt, ...error });
 }
 
-/** What an attempt has used, as far as its heartbeats tell; before the first, by its time. */
+/** What an attempt has used: its time, and what its heartbeats have told besides. */
 export function knownUsage(task: RunningTask | CancellingTask, nowMs: number): Usage {
-  if (task.used) return task.used;
-  const ranMs = Math.max(0, Math.min(nowMs, task.leaseUntilMs) - task.startedMs);
-  return priced(task.usdPerSecond ?? 0, { wallSeconds: ranMs / 1000 });
+  const ranMs = Math.min(nowMs, task.leaseUntilMs) - task.startedMs;
+  const wallSeconds = Math.max(0, ranMs / 1000, task.used?.wallSeconds ?? 0);
+  return priced(task.usdPerSecond ?? 0, { ...task.used, wallSeconds });
 }
 
 /** What a write that ends an attempt charges its agent with; undefined where it ends none, or its agent has no budget. */

@@ -108,10 +108,22 @@ describe('a command that ends well', () => {
     };
     expect(lines.map(({ stream, line }) => `${stream}: ${line}`)).toEqual([
       'system: ROUSE_USAGE_FD was given "many"; an object like {"input": 1200, "output": 300, "costUsd": 0.01} is allowed.',
-      'system: ROUSE_USAGE_FD input was given -1; a number from 0 to 9007199254740991 is allowed.',
+      'system: ROUSE_USAGE_FD input was given -1; a number from 0 to 1000000000 is allowed.',
       'system: ROUSE_USAGE_FD was given "tokens"; input, output, costUsd are allowed.',
     ]);
     expect(usage).toMatchObject({ inputTokens: 3 });
+  });
+
+  test('keeps its log, whatever nonsense it says of its spending', async () => {
+    run('yes "{" 2>/dev/null | head -c 400000 >&3; echo important');
+    cloud.submit('tsk_1');
+    startShim(cloud);
+    await cloud.called('tasks/tsk_1/complete');
+    const lines = cloud.calls.flatMap(
+      ({ body }) => (body as { lines?: { stream: string; line: string }[] }).lines ?? [],
+    );
+    expect(lines.filter(({ stream }) => stream === 'system')).toHaveLength(20);
+    expect(lines.map(({ line }) => line)).toContain('important');
   });
 
   test('takes what it left running with it', async () => {
@@ -209,6 +221,39 @@ describe('a command that fails', () => {
 
 describe('a command with a budget', () => {
   const used = { tokens: 900, costUsd: 0 };
+
+  test('has what it spends told at once, since its container may die', async () => {
+    run('echo \'{"input":5}\' >&3; sleep 100');
+    cloud.submit('tsk_1', { leaseSeconds: 3000, budget: { limits: { tokens: 1000 }, used } });
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/heartbeat')).toMatchObject({ usage: { inputTokens: 5 } });
+  });
+
+  test('is not ended for the time that its answer takes to S3', async () => {
+    cloud.maxInlineBytes = 10;
+    run('echo 01234567890123456789');
+    const budget = { limits: { costUsd: 0.1 }, used: { tokens: 0, costUsd: 0 } };
+    cloud.submit('tsk_1', { leaseSeconds: 1, usdPerSecond: 0.1, budget });
+    // Three heartbeats are a second.
+    cloud.override('outputs/tsk_1', () =>
+      cloud.count('tasks/tsk_1/heartbeat') < 4 ? { status: 503, body: {} } : null,
+    );
+    startShim(cloud);
+    const ends = ['complete', 'fail'].map(async (end) => [end, await cloud.called(`tasks/tsk_1/${end}`)]);
+    expect(await Promise.race(ends)).toEqual(['complete', expect.anything()]);
+  });
+
+  test('is killed without the rest of its grace by a forced cancel', async () => {
+    cloud.config.cancelGraceSeconds = 1000;
+    run('trap "" TERM; echo \'{"input":101}\' >&3; while :; do sleep 0.1; done');
+    cloud.submit('tsk_1', { leaseSeconds: 1, budget: { limits: { tokens: 1000 }, used } });
+    cloud.override('tasks/tsk_1/heartbeat', () => ({
+      status: 200,
+      body: { cancel: true, force: true, leaseUntil: '' },
+    }));
+    startShim(cloud);
+    expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({ code: 'budget_exceeded' });
+  });
 
   test('is ended when it says that it has spent more, whatever it does then', async () => {
     run('trap "echo stubborn" TERM; echo \'{"input":101}\' >&3; while :; do sleep 0.1; done');

@@ -11,8 +11,11 @@ import { FakeClock } from './support/fake-clock.ts';
 function makeWorld({
   api = () => ({}),
   save = async () => {},
+  hold = () => undefined,
   ...config
 }: Partial<RuntimeConfig> & {
+  /** What an answer waits for. */
+  hold?: (route: string) => Promise<void> | undefined;
   api?: (route: string) => (Partial<Instructions> & { goOn?: boolean }) | 'down';
   save?: (signal?: AbortSignal) => Promise<void>;
 } = {}) {
@@ -27,6 +30,7 @@ function makeWorld({
       const route = String(url).replace('https://api/v1/runtime/', '');
       calls.push({ route, at: (clock.now() - startedAt) / 1000, body: JSON.parse(String(init?.body)) });
       const said = api(route);
+      await hold(route);
       if (said === 'down') throw new Error('the network is away');
       const { goOn = false, ...rest } = said;
       const instructions = { tasks: [], cancel: [], stop: null, nextDueAt: null, activeUntil: null, ...rest };
@@ -241,6 +245,7 @@ describe('a loop whose agent has a budget', () => {
     const tasks = [task('one')];
     const world = makeWorld({ api: () => ({ tasks: tasks.splice(0), budget: budgetOf(1005) }) });
     await world.clock.advance(0);
+    world.runs[0]?.use(1);
     world.runs[0]?.end();
     await world.clock.advance(31_000);
     const offers = world.calls.filter(({ route }) => route !== 'save').map(({ route, body }) => [route, body.slots]);
@@ -249,6 +254,22 @@ describe('a loop whose agent has a budget', () => {
       ['tasks/one/complete', 0],
       ['claim', 2],
     ]);
+  });
+
+  test('does not count twice whose end is being reported', async () => {
+    const answers = [{ tasks: [task('one'), task('two')], budget: budgetOf(0) }, { budget: budgetOf(600) }];
+    const completing = Promise.withResolvers<void>();
+    const world = makeWorld({
+      api: () => answers.shift() ?? { budget: budgetOf(600) },
+      hold: (route) => (route.endsWith('complete') ? completing.promise : undefined),
+    });
+    await world.clock.advance(0);
+    world.runs[0]?.use(600);
+    world.runs[0]?.end();
+    await world.clock.advance(31_000);
+    world.runs[1]?.use(1);
+    expect(world.runs[1]?.events).toEqual([]);
+    completing.resolve();
   });
 
   test('believes no answer that says less than one before it, unless the budget is gone', async () => {

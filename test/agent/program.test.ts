@@ -7,15 +7,8 @@ import { temporaryFolder } from './support/shim.ts';
 /** Stops this process, as a machine with too much to do does. */
 const stall = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
-test('what a child wrote while the shim had no time is read, though the time for it is up', async () => {
-  const clock: Clock = {
-    now: systemClock.now,
-    async sleep(_milliseconds, signal) {
-      const over = systemClock.sleep(50, signal);
-      stall(600);
-      await over;
-    },
-  };
+/** Runs a script as a task's program. */
+function start(script: string, clock: Clock, stdio: ('ignore' | 'pipe')[]) {
   const lines: string[] = [];
   const setting = {
     config: new Cloud().config,
@@ -39,8 +32,29 @@ test('what a child wrote while the shim had no time is read, though the time for
     onSpent: () => {},
     onSend: async () => ({ id: '' }),
   };
+  return { ...startProgram(setting, told, ['bash', '-c', script], stdio), lines };
+}
+
+test('what a child wrote while the shim had no time is read, though the time for it is up', async () => {
+  const clock: Clock = {
+    now: systemClock.now,
+    async sleep(_milliseconds, signal) {
+      const over = systemClock.sleep(50, signal);
+      stall(600);
+      await over;
+    },
+  };
   const script = 'setsid bash -c "sleep 0.4; echo late" & sleep 0.2; echo early';
-  const { ended } = startProgram(setting, told, ['bash', '-c', script], ['ignore', 'pipe', 'pipe']);
+  const { ended, lines } = start(script, clock, ['ignore', 'pipe', 'pipe']);
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(lines).toEqual(['early', 'late']);
+});
+
+test('a daemon that holds nothing open but what tells of spending is not waited for', async () => {
+  // No time is ever over: the end has to come from what the program prints to.
+  const clock: Clock = { now: systemClock.now, sleep: () => new Promise(() => {}) };
+  const script = 'setsid sleep 5 </dev/null >/dev/null 2>&1 & sleep 0.2; echo done';
+  const { ended, lines } = start(script, clock, ['ignore', 'pipe', 'pipe', 'pipe']);
+  expect(await ended).toEqual({ code: 0, signal: null });
+  expect(lines).toEqual(['done']);
 });

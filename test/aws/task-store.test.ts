@@ -1,155 +1,12 @@
-import type { PutCommandInput, TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, it } from 'vitest';
-import { Conflict, type TaskRecord } from '../../lib/app/ports.ts';
-import { headKey, listEntry, liveKey } from '../../lib/aws/keys.ts';
-import type { Table } from '../../lib/aws/table.ts';
-import { TaskStore } from '../../lib/aws/task-store.ts';
+import { Conflict } from '../../lib/app/ports.ts';
+import { listEntry, liveKey } from '../../lib/aws/keys.ts';
 import { priced } from '../../lib/domain/cost.ts';
-import { agentHead } from '../../lib/domain/head.ts';
 import { idOf } from '../../lib/domain/id.ts';
-import { cancelled, claim, type LiveTask, type Outcome, succeed } from '../../lib/domain/task.ts';
+import { cancelled, claim, type LiveTask, succeed } from '../../lib/domain/task.ts';
 import { agentId, anEvent, aTask, nowMs, otherRuntimeId, runtimeId, taskId, ulid } from '../support/builders.ts';
-import { crashAfter, makeTables } from './tables.ts';
-
-const tenant = 'default';
-
-async function setUp() {
-  const { state: table, environment } = await makeTables();
-  const clock = { nowMs };
-  const tasks = new TaskStore(table, () => clock.nowMs);
-  const submit = (live: LiveTask, differs: Partial<TaskRecord> = {}) =>
-    tasks.submit(recordOf(live, differs), live, [anEvent('task.queued')]);
-  const live = (task: LiveTask) => tasks.live(tenant, task.agentId, task.place, task.id);
-  const queue = async (agent = agentId, limit?: number) => {
-    const pages: string[][] = [];
-    for await (const page of tasks.queue(tenant, agent, limit)) pages.push(page.map((task) => task.id));
-    return pages;
-  };
-  /** A task that was submitted and claimed. */
-  const running = async () => {
-    const queued = aTask('queued');
-    await submit(queued);
-    const { task } = claim(queued, runtimeId, nowMs);
-    await tasks.commit(queued, task, [anEvent('task.started')]);
-    return task;
-  };
-  /** A running task that ended with this outcome, and is not settled. */
-  const finished = async (outcome: Outcome = { output: 'done' }) => {
-    const task = await running();
-    const after = succeed(task, outcome, nowMs + 1000).task;
-    await tasks.commit(task, after, [anEvent('task.succeeded')]);
-    return after;
-  };
-  return { table, environment, clock, tasks, submit, live, queue, running, finished };
-}
-
-function recordOf(live: LiveTask, differs: Partial<TaskRecord> = {}): TaskRecord {
-  const { id, agentId, tenant, place, maxAttempts, timeoutSeconds, createdMs } = live;
-  const expects = { type: 'text' as const };
-  return {
-    id,
-    agentId,
-    tenant,
-    place,
-    priority: 0,
-    input: 'go',
-    expects,
-    maxAttempts,
-    timeoutSeconds,
-    createdMs,
-    ...differs,
-  };
-}
-
-const numbered = (number: number, differs: Partial<LiveTask> = {}) =>
-  aTask('queued', { id: idOf('task', ulid(number), agentId), place: nowMs + number, ...differs });
-
-describe('submitting', () => {
-  it('makes a record and a live row', async () => {
-    const { tasks, submit, live } = await setUp();
-    const task = aTask('queued', { expiresMs: nowMs + 5 });
-    await submit(task);
-    expect(await tasks.record(tenant, task.id)).toEqual(recordOf(task));
-    expect(await live(task)).toEqual(task);
-  });
-
-  it('twice is submitting once', async () => {
-    const { submit, queue, tasks } = await setUp();
-    const task = aTask('queued');
-    await submit(task);
-    await submit(task, { input: 'other' });
-    expect(await queue()).toEqual([[task.id]]);
-    expect((await tasks.record(tenant, task.id))?.input).toBe('go');
-  });
-
-  it('again makes the live row that a crash left out', async () => {
-    const { environment, submit, live } = await setUp();
-    const task = aTask('queued');
-    crashAfter(environment, 'PutItem');
-    await expect(submit(task)).rejects.toThrow('InternalServerError');
-    expect(await live(task)).toBeUndefined();
-    await submit(task);
-    expect(await live(task)).toEqual(task);
-  });
-
-  it('again leaves a task that was claimed meanwhile as it is', async () => {
-    const { submit, running, live } = await setUp();
-    const task = await running();
-    await submit(aTask('queued'));
-    expect(await live(task)).toEqual(task);
-  });
-
-  it('again does not bring back a task that has ended', async () => {
-    const { submit, finished, tasks, queue } = await setUp();
-    await tasks.settle(await finished());
-    await submit(aTask('queued'));
-    expect((await queue()).flat()).toEqual([]);
-  });
-
-  it('again does not bring back a task that ends in this moment', async () => {
-    const { table, submit, finished, tasks, queue } = await setUp();
-    const task = await finished();
-    beforePlacing(table, () => tasks.settle(task));
-    await submit(aTask('queued'));
-    expect((await queue()).flat()).toEqual([]);
-    expect(await tasks.record(tenant, task.id)).toMatchObject({ status: 'succeeded' });
-  });
-
-  it('that was held up does not bring back what its repetition has brought to its end', async () => {
-    const { table, clock, submit, live, tasks, queue } = await setUp();
-    const task = aTask('queued', { createdMs: nowMs });
-    const send = table.client.send.bind(table.client);
-    let isFirst = true;
-    table.client.send = async (command: never) => {
-      const answer = await send(command);
-      if (!isFirst) return answer;
-      isFirst = false;
-      clock.nowMs += 5_000;
-      await submit(task);
-      const ended = cancelled((await live(task)) as never, 'it had not started', nowMs).task;
-      await tasks.commit(task, ended, []);
-      await tasks.settle(ended);
-      return answer;
-    };
-    await submit(task);
-    expect((await queue()).flat()).toEqual([]);
-    expect(await tasks.record(tenant, task.id)).toMatchObject({ status: 'cancelled' });
-  });
-});
-
-/** Lets `meanwhile` happen right before the next write of a live row. */
-function beforePlacing({ client }: Table, meanwhile: () => Promise<void>): void {
-  const send = client.send.bind(client);
-  client.send = async (command: { input: object }) => {
-    const { Item, TransactItems } = command.input as Partial<PutCommandInput & TransactWriteCommandInput>;
-    const placed = Item ?? TransactItems?.find(({ Put }) => Put)?.Put?.Item;
-    if (String(placed?.sk).startsWith('live#')) {
-      client.send = send;
-      await meanwhile();
-    }
-    return send(command as never);
-  };
-}
+import { crashAfter } from './tables.ts';
+import { numbered, recordOf, setUp, tenant } from './tasks.ts';
 
 describe('the queue of an agent', () => {
   it('is in the order of places, then of ids', async () => {
@@ -216,33 +73,6 @@ describe('a commit', () => {
       [runtimeId, otherRuntimeId].map((id) => tasks.commit(queued, claim(queued, id, nowMs).task, [])),
     );
     expect(outcomes.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected']);
-  });
-});
-
-describe('an attempt of an agent with a budget', () => {
-  const usage = { inputTokens: 3, outputTokens: 4, costUsd: 0.000000123 };
-  const head = headKey(agentHead(tenant, agentId));
-
-  it('ends together with what its agent has used, and is counted once', async () => {
-    const { table, tasks, submit, live } = await setUp();
-    await table.putNew({ ...head, usedTokens: 5 });
-    const queued = aTask('queued');
-    await submit(queued);
-    const { task } = claim(queued, runtimeId, nowMs, { charged: true });
-    await tasks.commit(queued, task, []);
-    const { task: after } = succeed(task, { usage }, nowMs);
-    await tasks.commit(task, after, []);
-    await expect(tasks.commit(task, after, [])).rejects.toThrow(Conflict);
-    expect(await table.get(head, true)).toMatchObject({ usedTokens: 12, usedCostUsd: 0.000000123 });
-    expect(await live(task)).toMatchObject({ status: 'succeeded' });
-  });
-
-  it('of any other agent is counted nowhere', async () => {
-    const { table, tasks, running } = await setUp();
-    await table.putNew({ ...head });
-    const task = await running();
-    await tasks.commit(task, succeed(task, { usage }, nowMs).task, []);
-    expect(await table.get(head, true)).toEqual(head);
   });
 });
 

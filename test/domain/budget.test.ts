@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { holdSpent, whySpent, withUsage } from '../../lib/domain/agent-budget.ts';
 import { resume } from '../../lib/domain/agent-life.ts';
 import { stopped } from '../../lib/domain/agent-stop.ts';
-import { isExceeded, isUsedUp, mergedBudget, usedOf } from '../../lib/domain/budget.ts';
+import { isExceeded, isUsedUp, mergedBudget, tighter, usedOf } from '../../lib/domain/budget.ts';
+import { priced } from '../../lib/domain/cost.ts';
 import {
   chargeOf,
   claim,
@@ -35,6 +36,13 @@ describe('a budget', () => {
   it('is given field by field, the later over the earlier', () => {
     expect(mergedBudget({ tokens: 5, costUsd: 1 }, { tokens: 7 })).toEqual({ tokens: 7, costUsd: 1 });
     expect(mergedBudget(undefined, {}, undefined)).toBeUndefined();
+  });
+
+  it('is the tighter of two, field by field', () => {
+    expect(tighter({ tokens: 5, costUsd: 2 }, { tokens: 7, costUsd: 1 })).toEqual({ tokens: 5, costUsd: 1 });
+    expect(tighter({ tokens: 5 }, undefined)).toEqual({ tokens: 5 });
+    expect(tighter({ tokens: 5 }, { costUsd: 1 })).toEqual({ tokens: 5, costUsd: 1 });
+    expect(tighter(undefined, undefined)).toBeUndefined();
   });
 
   it('tells people how much of it is used', () => {
@@ -84,11 +92,24 @@ describe('a task with a budget', () => {
   });
 
   it('whose runtime died has used what its last heartbeat said', () => {
-    const used = { ...tokens(200, 100), wallSeconds: 40, vcpuSeconds: 1, memoryGiBSeconds: 2, reportedCostUsd: 0 };
-    const { task } = lose(aRunning({ used: { ...used, costUsd: 0.1 } }), 'gone', nowMs);
+    const used = priced(0, { wallSeconds: 40, ...tokens(200, 100), reportedCostUsd: 0.1 });
+    const { task } = lose(aRunning({ used }), 'gone', nowMs);
     expect(task).toMatchObject({ status: 'queued', usedBefore: { inputTokens: 500, outputTokens: 100, costUsd: 0.1 } });
-    const spent = lose(aRunning({ used: { ...used, ...tokens(700), costUsd: 0 } }), 'gone', nowMs).task;
+    const spent = lose(aRunning({ used: { ...used, ...tokens(700) } }), 'gone', nowMs).task;
     expect(spent).toMatchObject({ status: 'failed', outcome: { error: { code: 'budget_exceeded' } } });
+  });
+
+  it('whose runtime died after a heartbeat is charged for the time since, too', () => {
+    const used = { ...priced(0.001, { wallSeconds: 20, inputTokens: 9, reportedCostUsd: 0.5 }) };
+    const times = { startedMs: nowMs - 100_000, leaseUntilMs: nowMs - 40_000, usdPerSecond: 0.001, used };
+    expect(lose(aRunning(times), 'gone', nowMs).task).toMatchObject({
+      usedBefore: { inputTokens: 309, wallSeconds: 60, reportedCostUsd: 0.5, costUsd: 0.56 },
+    });
+  });
+
+  it('is what such a failure of its own says, where it has none', () => {
+    const failure = { code: 'budget_exceeded', message: 'my own budget' };
+    expect(failAttempt(aTask('running'), failure, policy, nowMs).task).toMatchObject({ status: 'queued' });
   });
 
   it('whose runtime died before a heartbeat is charged for its time, until its lease ended', () => {
@@ -136,6 +157,8 @@ describe('an agent with a budget', () => {
   it('may go on until it is used up, and says then what helps', () => {
     expect(whySpent(anAgent('running', { usedTokens: 999 }), budget)).toBeUndefined();
     expect(whySpent(spent, undefined)).toBeUndefined();
+    expect(whySpent(anAgent('running', { usedTokens: 500 }), budget, [tokens(300), tokens(200)])).toBeUndefined();
+    expect(whySpent(anAgent('running', { usedTokens: 500 }), budget, [tokens(300), tokens(201)])).toContain('1001 of');
     expect(reason).toBe(
       'it has used 1005 of 1000 tokens, which is its budget; with a larger one in its overrides, and resumed, it goes on',
     );

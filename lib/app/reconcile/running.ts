@@ -1,10 +1,12 @@
-import type { Agent } from '../../domain/agent.ts';
+import type { Agent, AgentDecision } from '../../domain/agent.ts';
+import { holdSpent, whySpent } from '../../domain/agent-budget.ts';
 import { beginStop, runtimeLost } from '../../domain/agent-stop.ts';
 import { lookAfterMs, rearm } from '../../domain/agent-transition.ts';
+import { knownUsage } from '../../domain/task.ts';
 import { leaseSlackMs } from '../claim.ts';
 import { lastActiveMs } from '../idle.ts';
 import type { Runtime } from '../ports.ts';
-import { settingsOfRuntime } from '../settings.ts';
+import { settingsOf, settingsOfRuntime } from '../settings.ts';
 import { cancelDeadlineMs } from '../tasks.ts';
 import { isOfCloud, knownDeath, probe } from './probe.ts';
 import { earliest, type Sight, type Step } from './step.ts';
@@ -30,6 +32,10 @@ export async function stepRunning(sight: Sight): Promise<Step> {
   if (nowMs > bornMs + settings.maxLifetimeSeconds * 1000 + lifetimeGraceMs) {
     return stop(agent, 'its runtime reached its longest life', true, nowMs);
   }
+  const { budget } = await settingsOf(sight.deps, agent);
+  const running = sight.queue.held.map((task) => knownUsage(task, nowMs));
+  const spent = running.length > 0 ? whySpent(agent, budget, running) : undefined;
+  if (spent) return told(agent, holdSpent(agent, spent, nowMs));
   const suspicion = suspect(sight, settings.cancelGraceSeconds, settings.concurrency);
   if (suspicion) return question(sight, runtime, suspicion);
   const overdue = agent.dueAtMs !== undefined && nowMs >= agent.dueAtMs;
@@ -44,8 +50,11 @@ export async function stepRunning(sight: Sight): Promise<Step> {
 
 /** The shim is asked; what it does not do, ECS does. */
 function stop(agent: Agent, reason: string, force: boolean, nowMs: number): Step {
-  const decision = beginStop(agent, 'paused', force, reason, nowMs);
-  return { decision, effects: agent.runtimeId ? [{ type: 'ring', runtimeId: agent.runtimeId }] : [] };
+  return told(agent, beginStop(agent, 'paused', force, reason, nowMs));
+}
+
+function told({ runtimeId }: Agent, decision: AgentDecision): Step {
+  return { decision, effects: runtimeId ? [{ type: 'ring', runtimeId }] : [] };
 }
 
 /** Whether its idle time is long over, without a goodbye of its shim. What the head tells is asked first: it costs nothing. */

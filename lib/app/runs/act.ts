@@ -137,6 +137,7 @@ export class RunActor {
       timeoutSeconds: step.timeoutSeconds,
       maxAttempts: step.maxAttempts,
       budget: step.budget,
+      isOnlyTask: step.template !== undefined,
       onBusy: 'enqueue' as const,
       metadata: {},
       parent,

@@ -58,7 +58,8 @@ async function start(deps: Deps, schedule: Schedule, fire: RunningFire, cause: s
     };
     await createAgent(deps, tenant, ulidOf(agentId), command, by);
   }
-  await submitTask(deps, tenant, agentId, ulidOf(taskId), { ...filled, onBusy: 'enqueue', parent }, by);
+  const submission = { ...filled, onBusy: 'enqueue', parent, isOnlyTask: 'template' in target } as const;
+  await submitTask(deps, tenant, agentId, ulidOf(taskId), submission, by);
 }
 
 /** What it was decided to start is of another kind than what it would start now. */

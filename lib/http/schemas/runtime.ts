@@ -143,14 +143,15 @@ export const instructions = z
   })
   .meta({ id: 'Instructions' });
 
-const amount = z.number().min(0);
+/** Sums of these are still far from where numbers lose their digits. */
+const amount = z.number().min(0).max(1e12);
 export const runtimeUsage = z.strictObject({
   wallSeconds: amount,
   vcpuSeconds: amount,
   memoryGiBSeconds: amount,
   inputTokens: amount,
   outputTokens: amount,
-  reportedCostUsd: amount.optional(),
+  reportedCostUsd: z.number().min(0).max(1e9).optional(),
 });
 
 export const heartbeatBody = z

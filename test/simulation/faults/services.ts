@@ -50,6 +50,15 @@ function errors(world: World, random: Random): void {
   });
 }
 
+/** A write meets a transaction under way at the same row. */
+function conflicts(world: World, random: Random): void {
+  onCalls(world, ({ service, operation }) =>
+    service === 'dynamodb' && /^(Put|Update|Delete)Item$|^Transact/.test(operation) && random.chance(0.01)
+      ? { kind: 'error', code: 'TransactionConflictException', status: 400 }
+      : undefined,
+  );
+}
+
 /** The connection breaks, before or after the call took effect. */
 function disconnect(world: World, random: Random): void {
   onCalls(world, ({ service }) =>
@@ -69,6 +78,7 @@ function latency(world: World, random: Random): void {
 export const serviceFaults: readonly FaultKind[] = [
   { name: 'throttle', install: throttle },
   { name: 'errors', install: errors },
+  { name: 'conflict', install: conflicts },
   { name: 'disconnect', install: disconnect },
   // The last: of several rules the first that finds a fault wins.
   { name: 'latency', install: latency },

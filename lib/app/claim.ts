@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { holdSpent, usedBy, whySpent } from '../domain/agent-budget.ts';
 import { type Amounts, type Budget, mergedBudget } from '../domain/budget.ts';
-import { costPerSecond, type Usage } from '../domain/cost.ts';
+import { costPerSecond } from '../domain/cost.ts';
 import { runtimeReplaced } from '../domain/errors.ts';
 import { agentHead } from '../domain/head.ts';
 import {
@@ -102,7 +102,7 @@ export async function claimTasks(
   const hasWork = view.claimable.length > 0 || view.more || view.held.length > 0;
   const running = view.held.map((task) => knownUsage(task, deps.now()));
   if (hasWork && whySpent(agent, budget, running)) {
-    const held = await holdAgent(deps, me, running, by);
+    const held = await holdSpentAgent(deps, me, by);
     if (held.status !== 'running') return stopOf(held, cancelsOf(view));
   }
   const { usdPerSecond = costPerSecond(settings, settings.concurrency) } = agent;
@@ -171,7 +171,7 @@ async function confirm(
   if (agent?.runtimeId !== me.id || agent.status !== 'running' || spent) {
     for (const { task } of claimed) await handBack(deps, task, by, spent);
     if (agent?.runtimeId !== me.id) throw runtimeReplaced(me.id);
-    return { kept: [], now: spent ? await holdAgent(deps, me, [], by) : agent };
+    return { kept: [], now: spent ? await holdSpentAgent(deps, me, by) : agent };
   }
   // With more work waiting than it can take, nobody needs to ring for the next.
   if (agent.waiting && more) await deps.agents.setWaiting(agent, false);
@@ -242,16 +242,20 @@ export async function expireTask(deps: Deps, task: QueuedTask, by: Cause): Promi
   }
 }
 
-/** Decided on the head as it is now: somebody may just have given it more. */
-async function holdAgent(
-  deps: Deps,
-  me: RuntimeIdentity,
-  running: readonly Partial<Usage>[],
-  by: Cause,
-): Promise<Agent> {
+/**
+ * Decided on what is there now: somebody may just have given it more. The head is read before the queue, so that an
+ * attempt that ends in between is counted late, and not twice.
+ */
+async function holdSpentAgent(deps: Deps, me: RuntimeIdentity, by: Cause): Promise<Agent> {
   return changeAgent(deps, me.tenant, me.agentId, by, async (agent) => {
     if (agent.runtimeId !== me.id) throw runtimeReplaced(me.id);
-    const spent = whySpent(agent, (await settingsOf(deps, agent)).budget, running);
+    const { budget } = await settingsOf(deps, agent);
+    const { held } = await look(deps, me, 0, by, {});
+    const spent = whySpent(
+      agent,
+      budget,
+      held.map((task) => knownUsage(task, deps.now())),
+    );
     return spent && agent.status === 'running' ? holdSpent(agent, spent, deps.now()) : { agent, events: [] };
   });
 }

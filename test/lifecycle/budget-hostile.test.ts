@@ -168,3 +168,31 @@ test('a write that meets the transaction of an end is made again', async () => {
   await stack.until(() => conflicts < 0, 30, 'the third try');
   expect(await patched).toMatchObject({ overrides: { budget: { tokens: 5000 } } });
 });
+
+test('an attempt that ends while a claim looks is not counted twice', async () => {
+  const agent = await anAgent({ concurrency: 3, task: { heartbeatSeconds: 30 }, budget: { tokens: 1000 } });
+  const go = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  stack.fleet.program = async ({ id, input }, shim) => {
+    if (input !== 'first') return input;
+    shim.spend(id, { input: 600 });
+    await go.promise;
+    return input;
+  };
+  const first = await client.submit(agent.id, 'first');
+  await client.reaches(first.id, 'running');
+  // A heartbeat tells what it has used.
+  await stack.advance(15);
+  let isClaiming = false;
+  stack.meanwhile = (call) => {
+    if (call.function === 'runtime' && operationOf(call) === 'DeleteItem') ended.resolve();
+    const isOfHead = Buffer.from(call.request.body).includes('"S":"head"');
+    if (call.function !== 'runtime' || operationOf(call) !== 'GetItem' || !isOfHead || isClaiming) return undefined;
+    isClaiming = true;
+    go.resolve();
+    return ended.promise;
+  };
+  const second = await client.submit(agent.id, 'second');
+  expect(await client.ended(second.id)).toMatchObject({ status: 'succeeded', attempt: 1 });
+  expect(await client.agent(agent.id)).toMatchObject({ held: false, used: { tokens: 600 } });
+});

@@ -15,6 +15,7 @@ import { existingAgent } from '../lib/app/commit.ts';
 import { forkAgent } from '../lib/app/fork.ts';
 import { listFiles, readFile } from '../lib/app/generation-files.ts';
 import { listGenerations, rollBackAgent } from '../lib/app/generations.ts';
+import { budgetOf } from '../lib/app/settings.ts';
 import { cancelTask, listAgentTasks, listTasks, maxUploadBytes, retryTask, submitTask } from '../lib/app/tasks.ts';
 import { deleteTemplate, getTemplate, listTemplates, putTemplate } from '../lib/app/templates.ts';
 import type { Agent } from '../lib/domain/agent.ts';
@@ -99,17 +100,18 @@ function templateRoutes(deps: FunctionDeps): Route[] {
 function agentRoutes(deps: FunctionDeps): Route[] {
   const shown = async (agent: Agent) => {
     const runtime = agent.runtimeId ? await deps.runtimes.get(agent.tenant, agent.runtimeId) : undefined;
-    return agentView(agent, await countTasks(deps, agent), runtime);
+    return agentView(agent, await countTasks(deps, agent), await budgetOf(deps, agent), runtime);
   };
+  const listed = async (agent: Agent) => agentView(agent, await countTasks(deps, agent), await budgetOf(deps, agent));
   return [
     bind(agents.createAgent, async ({ body, context }) => {
       const agent = await createAgent(deps, context.principal.tenant, context.seed, body, causeOf(context));
-      return agentView(agent, { queued: 0, running: 0 });
+      return agentView(agent, { queued: 0, running: 0 }, await budgetOf(deps, agent));
     }),
     bind(agents.listAgents, async ({ query, context }) => {
       const { limit, cursor, ...filter } = query;
       const page = await listAgents(deps, context.principal.tenant, filter, limit, positionOf(cursor));
-      const items = await Promise.all(page.items.map(async (agent) => agentView(agent, await countTasks(deps, agent))));
+      const items = await Promise.all(page.items.map(listed));
       return { items, nextCursor: nextCursor(page.next) };
     }),
     bind(agents.getAgent, async ({ params, context }) =>

@@ -1,4 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
+import { type Budget, mergedBudget } from '../domain/budget.ts';
 import { notFound } from '../domain/errors.ts';
 import { withOverrides } from '../domain/settings.ts';
 import type { Deps } from './deps.ts';
@@ -8,6 +9,12 @@ import type { Runtime, TemplateSpec } from './ports.ts';
 export function settingsOfRuntime(deps: Deps, agent: Agent, runtime: Runtime): Promise<TemplateSpec> {
   const { templateVersion, overrides = {} } = runtime;
   return settingsOf(deps, { ...agent, templateVersion, overrides });
+}
+
+/** What an agent may use in its life: also of one that has ended, and whose template is gone. */
+export async function budgetOf(deps: Deps, agent: Agent): Promise<Budget> {
+  const version = await deps.templates.get(agent.tenant, agent.template, agent.templateVersion);
+  return (version && mergedBudget(withOverrides(version.spec, agent.overrides).budget)) ?? {};
 }
 
 /** What an agent's template version says, with what the agent has different. */

@@ -7,7 +7,7 @@ import { type KnownTask, maxInlineBytes } from '../app/tasks.ts';
 import type { Generation } from '../app/workspace-ports.ts';
 import { type Agent, reasonOf } from '../domain/agent.ts';
 import { usedBy } from '../domain/agent-budget.ts';
-import { amountsOf } from '../domain/budget.ts';
+import { amountsOf, type Budget } from '../domain/budget.ts';
 import { priced } from '../domain/cost.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { agentObjects, runtimeObjects } from '../domain/object-key.ts';
@@ -41,7 +41,12 @@ function poolView({ wanted, standbys, statusReason }: Pool) {
   return { wanted, ready, starting: standbys.length - ready, reason: statusReason ?? null };
 }
 
-export function agentView(agent: Agent, tasks: { queued: number; running: number }, runtime?: Runtime): AgentResource {
+export function agentView(
+  agent: Agent,
+  tasks: { queued: number; running: number },
+  budget: Budget,
+  runtime?: Runtime,
+): AgentResource {
   const { workspace } = agent;
   return {
     id: agent.id,
@@ -54,6 +59,7 @@ export function agentView(agent: Agent, tasks: { queued: number; running: number
     statusReason: reasonOf(agent, tasks) ?? null,
     statusSince: time(agent.statusSinceMs),
     held: agent.held,
+    budget,
     used: usedBy(agent),
     runtime:
       agent.runtimeId === undefined

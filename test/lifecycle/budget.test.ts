@@ -175,6 +175,7 @@ test('an agent that has used up its budget is held, keeps its work, and goes on 
     detail: expect.stringContaining('1000 of 1000 tokens'),
   });
   await raise(agent, 2000);
+  expect(await client.agent(agent.id)).toMatchObject({ budget: { tokens: 2000 } });
   await resume(agent, 202);
   for (const { id } of tasks) expect(await client.ended(id)).toMatchObject({ status: 'succeeded', attempt: 1 });
   expect(await usedBy(agent)).toMatchObject({ tokens: 1012 });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { budget } from './budget.ts';
 import { labels, line, rule, timestamp } from './field.ts';
 import { id, templateName } from './id.ts';
 import { pageQuery, repeated } from './page.ts';
@@ -68,6 +69,7 @@ export const agent = z
       .describe('Why it is in this status, in a few words; null when it is terminated'),
     statusSince: timestamp,
     held: z.boolean(),
+    budget: budget.describe('What it may use in its life, by its template and its overrides'),
     used: z
       .object({ tokens: z.number(), costUsd: z.number() })
       .describe('What ended attempts have used, counted while it has a budget'),

@@ -54,7 +54,10 @@ export function randomWork(random: Random, number: number): Work {
   return work;
 }
 
-/** Work that is done many times: it ends by itself, and kills nobody. */
+/** Each template gives a task at least so much time. */
+const shortestTimeoutSeconds = 60;
+
+/** Work that is done many times: it ends by itself, in its time, and kills nobody. A buffer of what does not may last for ever. */
 export function repeatableWork(random: Random, number: number): Work {
   const {
     hangs: _hangs,
@@ -63,7 +66,7 @@ export function repeatableWork(random: Random, number: number): Work {
     schedules: _schedules,
     ...work
   } = randomWork(random, number);
-  return work;
+  return { ...work, seconds: Math.min(work.seconds, shortestTimeoutSeconds / 2) };
 }
 
 /** What a task with this work answers when it succeeds. */

@@ -232,11 +232,11 @@ describe('a command with a budget', () => {
   test('is not ended for the time that its answer takes to S3', async () => {
     cloud.maxInlineBytes = 10;
     run('echo 01234567890123456789');
-    const budget = { limits: { costUsd: 0.1 }, used: { tokens: 0, costUsd: 0 } };
+    const budget = { limits: { costUsd: 0.05 }, used: { tokens: 0, costUsd: 0 } };
+    // Two heartbeats are two thirds of a second.
     cloud.submit('tsk_1', { leaseSeconds: 1, usdPerSecond: 0.1, budget });
-    // Three heartbeats are a second.
     cloud.override('outputs/tsk_1', () =>
-      cloud.count('tasks/tsk_1/heartbeat') < 4 ? { status: 503, body: {} } : null,
+      cloud.count('tasks/tsk_1/heartbeat') < 2 ? { status: 503, body: {} } : null,
     );
     startShim(cloud);
     const ends = ['complete', 'fail'].map(async (end) => [end, await cloud.called(`tasks/tsk_1/${end}`)]);
@@ -257,7 +257,7 @@ describe('a command with a budget', () => {
 
   test('is ended when it says that it has spent more, whatever it does then', async () => {
     run('trap "echo stubborn" TERM; echo \'{"input":101}\' >&3; while :; do sleep 0.1; done');
-    cloud.config.cancelGraceSeconds = 1;
+    cloud.config.cancelGraceSeconds = 0.2;
     cloud.submit('tsk_1', { budget: { limits: { tokens: 1000 }, used } });
     startShim(cloud);
     expect(await cloud.called('tasks/tsk_1/fail')).toMatchObject({

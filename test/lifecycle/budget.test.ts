@@ -196,7 +196,7 @@ test('a task that runs when its agent has spent everything goes back to the queu
 });
 
 test('two agents that answer each other for ever stop when one of them has spent its budget', async () => {
-  const agents = [await anAgent({ tokens: 50 }), await anAgent({ tokens: 50 })];
+  const agents = [await anAgent({ tokens: 10 }), await anAgent({ tokens: 10 })];
   stack.fleet.program = async ({ id, fence, place }, shim) => {
     shim.spend(id, { output: 1 });
     const to = agents.find((agent) => agent.id !== shim.agentId)!.id;
@@ -207,7 +207,7 @@ test('two agents that answer each other for ever stop when one of them has spent
   await stack.advance(300);
   expect(stack.fleet.living).toEqual([]);
   const used = await Promise.all(agents.map(usedBy));
-  expect(used).toMatchObject([{ tokens: 50 }, { tokens: 50 }]);
+  expect(used).toMatchObject([{ tokens: 10 }, { tokens: 10 }]);
 });
 
 test('an agent whose runtime dies with its budget spent is not started for it again', async () => {

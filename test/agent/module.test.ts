@@ -89,6 +89,20 @@ describe('a module', () => {
     expect(usage.inputTokens).toBe(2700);
   });
 
+  test('that speaks past its context to the shim does no harm', async () => {
+    cloud.submit('tsk_1');
+    startAgent(`
+      export async function run() {
+        for (const spent of [undefined, 'all', { input: -1 }]) process.send({ type: 'tokens', spent });
+        return 'done';
+      }`);
+    expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
+      output: 'done',
+      usage: { inputTokens: 0, outputTokens: 0 },
+      lines: [1, 2, 3].map(() => ({ stream: 'system', line: expect.stringMatching(/^ctx.tokens\(\)/) })),
+    });
+  });
+
   test('that says nonsense of its spending hears so', async () => {
     cloud.submit('tsk_1');
     startAgent(`export const run = (task, ctx) => ctx.tokens({ input: 'many' });`);

@@ -16,14 +16,16 @@ export function parseSpent(what: string, value: unknown): Spent | string {
     return `${what} was given ${JSON.stringify(value)?.slice(0, 200)}; an object like ${example} is allowed.`;
   }
   const given = value as Partial<Record<keyof Spent, unknown>>;
+  const spent: Spent = { input: 0, output: 0, costUsd: 0 };
   const unknown = Object.keys(given).find((name) => !(names as string[]).includes(name));
   if (unknown !== undefined) return `${what} was given "${unknown.slice(0, 200)}"; ${names.join(', ')} are allowed.`;
   for (const name of names) {
     const amount = given[name] ?? 0;
-    if (typeof amount === 'number' && amount >= 0 && amount <= most[name]) continue;
-    return `${what} ${name} was given ${String(amount).slice(0, 200)}; a number from 0 to ${most[name]} is allowed.`;
+    if (typeof amount !== 'number' || !(amount >= 0 && amount <= most[name]))
+      return `${what} ${name} was given ${String(amount).slice(0, 200)}; a number from 0 to ${most[name]} is allowed.`;
+    spent[name] = amount;
   }
-  return { input: 0, output: 0, costUsd: 0, ...(given as Partial<Spent>) };
+  return spent;
 }
 
 /** So many lines that can't be read are told of; a program that writes nonsense writes a lot of it. */
@@ -32,10 +34,10 @@ const mostComplaints = 20;
 /** Reads what a command says that it has spent. What can't be read is said in the task's log. */
 export function readSpent(stream: Readable, { onSpent, onLine }: DriverTask): void {
   let complaints = 0;
-  const splitter = makeLineSplitter((line) => {
+  const splitter = makeLineSplitter((whole) => {
+    const line = whole.trim();
     // Nonsense must not cost more than reading it.
-    if (!line.startsWith('{') && complaints >= mostComplaints) return true;
-    if (line.trim() === '') return true;
+    if (line === '' || (complaints >= mostComplaints && !line.startsWith('{'))) return true;
     const spent = parseSpent('ROUSE_USAGE_FD', fromJson(line));
     if (typeof spent !== 'string') onSpent(spent);
     else if (complaints++ < mostComplaints) onLine('system', spent);

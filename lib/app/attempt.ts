@@ -1,7 +1,7 @@
-import { type Measured, priced } from '../domain/cost.ts';
+import type { Measured } from '../domain/cost.ts';
 import { fenceLost } from '../domain/errors.ts';
 import { exportsObject, outputObject } from '../domain/object-key.ts';
-import { isOverBudget, knownUsage } from '../domain/task.ts';
+import { isOverBudget, knownUsage, usageOf } from '../domain/task.ts';
 import type { RuntimeIdentity } from './claim.ts';
 import type { Deps } from './deps.ts';
 import { type Grip, heldTask } from './finish-task.ts';
@@ -19,7 +19,7 @@ export async function heartbeat(
   const held = await heldTask(deps, me, grip);
   const nowMs = deps.now();
   const leaseUntilMs = nowMs + held.leaseSeconds * 1000;
-  const used = usage && priced(held.usdPerSecond ?? 0, usage);
+  const used = usage && usageOf(held, usage);
   try {
     const live = await deps.tasks.extendLease(held, leaseUntilMs, used);
     if (progress !== undefined) await deps.tasks.setProgress(me.tenant, grip.taskId, progress);

@@ -100,8 +100,7 @@ export async function claimTasks(
   const settings = await settingsOf(deps, agent);
   const budget = mergedBudget(settings.budget);
   const hasWork = view.claimable.length > 0 || view.more || view.held.length > 0;
-  const running = view.held.map((task) => knownUsage(task, deps.now()));
-  if (hasWork && whySpent(agent, budget, running)) {
+  if (budget && hasWork && whySpent(agent, budget, usagesOf(view.held, deps.now()))) {
     const held = await holdSpentAgent(deps, me, by);
     if (held.status !== 'running') return stopOf(held, cancelsOf(view));
   }
@@ -251,14 +250,12 @@ async function holdSpentAgent(deps: Deps, me: RuntimeIdentity, by: Cause): Promi
     if (agent.runtimeId !== me.id) throw runtimeReplaced(me.id);
     const { budget } = await settingsOf(deps, agent);
     const { held } = await look(deps, me, 0, by, {});
-    const spent = whySpent(
-      agent,
-      budget,
-      held.map((task) => knownUsage(task, deps.now())),
-    );
+    const spent = whySpent(agent, budget, usagesOf(held, deps.now()));
     return spent && agent.status === 'running' ? holdSpent(agent, spent, deps.now()) : { agent, events: [] };
   });
 }
+
+const usagesOf = (held: RunningTask[], nowMs: number) => held.map((task) => knownUsage(task, nowMs));
 
 async function tryClaim(
   deps: Deps,

@@ -1,6 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { withUsage } from '../domain/agent-budget.ts';
-import { type Measured, priced } from '../domain/cost.ts';
+import type { Measured } from '../domain/cost.ts';
 import { fenceLost, invalid, tooLarge } from '../domain/errors.ts';
 import { exportsObject, outputObject } from '../domain/object-key.ts';
 import {
@@ -18,6 +18,7 @@ import {
   succeed,
   type TaskDecision,
   type TaskStatus,
+  usageOf,
 } from '../domain/task.ts';
 import { claimTasks, enrolledAgent, type Instructions, type RuntimeIdentity } from './claim.ts';
 import { type Cause, commitTask, retried } from './commit.ts';
@@ -70,7 +71,7 @@ export async function completeTask(
     const { exportsRef } = completion;
     const exportsKey = exportsRef && exportsObject(me.tenant, task.id, task.attempt);
     if (exportsKey) await uploadedBytes(deps, 'exportsRef', exportsRef, exportsKey);
-    const usage = priced(task.usdPerSecond ?? 0, completion.usage);
+    const usage = usageOf(task, completion.usage);
     return succeed(task, { ...outcome, exportsKey, usage, generation: agent.workspace?.generation }, deps.now());
   });
 }
@@ -122,7 +123,7 @@ export async function failTask(
   const agent = await enrolledAgent(deps, me);
   const settings = await settingsOf(deps, agent);
   return finish(deps, me, agent, grip, failure.lines, slots, by, async (task) => {
-    const usage = priced(task.usdPerSecond ?? 0, failure.usage);
+    const usage = usageOf(task, failure.usage);
     if (task.status === 'cancelling') {
       const how = failure.code === 'cancelled' ? '' : ` (${failure.code})`;
       return cancelled(task, `its processes have ended${how}`, deps.now(), usage);
@@ -144,7 +145,7 @@ export async function releaseTask(
   const agent = await enrolledAgent(deps, me);
   return finish(deps, me, agent, grip, [], slots, by, async (task) => {
     const nowMs = deps.now();
-    return release(task, reason, nowMs, usage ? priced(task.usdPerSecond ?? 0, usage) : knownUsage(task, nowMs));
+    return release(task, reason, nowMs, usage ? usageOf(task, usage) : knownUsage(task, nowMs));
   });
 }
 

@@ -1,5 +1,5 @@
 import { amountsOf, type Budget, isExceeded, isUsedUp, usedOf } from './budget.ts';
-import { priced, sinceThen, sumOf, type Usage } from './cost.ts';
+import { type Measured, priced, sinceThen, sumOf, type Usage } from './cost.ts';
 import type { EventDraft } from './event.ts';
 import { type Message, messageIdOf } from './message.ts';
 import type { Parent } from './parent.ts';
@@ -265,7 +265,12 @@ export function lose(
 export function knownUsage(task: RunningTask | CancellingTask, nowMs: number): Usage {
   const ranMs = Math.min(nowMs, task.leaseUntilMs) - task.startedMs;
   const wallSeconds = Math.max(0, ranMs / 1000, task.used?.wallSeconds ?? 0);
-  return priced(task.usdPerSecond ?? 0, { ...task.used, wallSeconds });
+  return usageOf(task, { ...task.used, wallSeconds });
+}
+
+/** What was measured of an attempt, at the price of its runtime. */
+export function usageOf({ usdPerSecond = 0 }: RunningTask | CancellingTask, measured: Measured): Usage {
+  return priced(usdPerSecond, measured);
 }
 
 /** What a write that ends an attempt charges its agent with; undefined where it ends none, or its agent has no budget. */

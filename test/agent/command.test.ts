@@ -115,10 +115,11 @@ describe('a command that ends well', () => {
   });
 
   test('keeps its log, whatever nonsense it says of its spending', async () => {
-    run('yes "{" 2>/dev/null | head -c 400000 >&3; echo important');
+    run('yes "{" 2>/dev/null | head -c 400000 >&3; echo important; echo \' {"output":7}\' >&3');
     cloud.submit('tsk_1');
     startShim(cloud);
-    await cloud.called('tasks/tsk_1/complete');
+    const { usage } = await cloud.called('tasks/tsk_1/complete');
+    expect(usage).toMatchObject({ outputTokens: 7 });
     const lines = cloud.calls.flatMap(
       ({ body }) => (body as { lines?: { stream: string; line: string }[] }).lines ?? [],
     );

@@ -5,6 +5,7 @@ import type { ClaimedTask, Instructions, RuntimeConfig } from '../../agent/proto
 import { makeRuntimeClient } from '../../agent/runtime-client.ts';
 import { splitStopBudget } from '../../agent/stop-budget.ts';
 import type { TaskRun } from '../../agent/task-run.ts';
+import { usageOf } from '../../agent/usage.ts';
 import { FakeClock } from './support/fake-clock.ts';
 
 /** A loop on a clock that stands still, with an API in a function and tasks that end when the test says so. */
@@ -101,14 +102,7 @@ function makeWorld({
   };
 }
 
-const usage = {
-  wallSeconds: 0,
-  vcpuSeconds: 0,
-  memoryGiBSeconds: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  reportedCostUsd: 0,
-};
+const usage = usageOf(0, { vcpu: 0, memoryGiB: 0 }, 1, { input: 0, output: 0, costUsd: 0 });
 
 function task(id: string, fence = 1): ClaimedTask {
   return { id, fence, place: 'p', input: null, timeoutSeconds: 60, leaseSeconds: 60 };

@@ -43,14 +43,14 @@ describe('a module', () => {
     const shim = startAgent(`
       export async function run(task, ctx) {
         ctx.log('by log'); console.log('by console'); console.error('by error');
-        ctx.progress({ step: 1 }); ctx.tokens({ input: 5, output: 7 }); ctx.activity(2);
+        ctx.progress({ step: 1 }); ctx.tokens({ input: 5, output: 7, costUsd: undefined }); ctx.activity(2);
       }`);
     const events = (await cloud.called('tasks/tsk_1/events')) as { lines: { line: string }[] };
     expect(events).toMatchObject({ progress: { step: 1 } });
     expect(events.lines.map(({ line }) => line).sort()).toEqual(['by console', 'by error', 'by log']);
     expect(await cloud.called('tasks/tsk_1/complete')).toMatchObject({
       output: null,
-      usage: { inputTokens: 5, outputTokens: 7 },
+      usage: { inputTokens: 5, outputTokens: 7, reportedCostUsd: 0 },
     });
     expect(await cloud.called('activity')).toEqual({ seconds: 2 });
     await shim.exit;

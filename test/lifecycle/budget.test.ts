@@ -30,6 +30,15 @@ const resume = ({ id }: AgentResource, status: number) =>
 const raise = ({ id }: AgentResource, tokens: number) =>
   stack.call('PATCH', `/v1/agents/${id}`, { overrides: { budget: { tokens } } });
 
+/** A task of 30 s of lease whose container dies when a heartbeat has told what it has used. */
+async function diesAfterHeartbeat({ id }: AgentResource) {
+  const task = await client.submit(id, 'x', { timeoutSeconds: 86_400 });
+  await client.reaches(task.id, 'running');
+  await stack.advance(15);
+  stack.fleet.newest.die(137);
+  return task;
+}
+
 test('a task that spends more than its budget ends at once, and is not tried again', async () => {
   const agent = await anAgent({}, { task: { budget: { tokens: 1000, costUsd: 1 } } });
   spends();
@@ -70,10 +79,7 @@ test('what an attempt has used counts when its container dies, as far as its hea
     shim.spend(id, { input: 600 });
     return never();
   };
-  const task = await client.submit(agent.id, 'x', { timeoutSeconds: 86_400 });
-  await client.reaches(task.id, 'running');
-  await stack.advance(15);
-  stack.fleet.newest.die(137);
+  const task = await diesAfterHeartbeat(agent);
   // The second attempt needs no more than what the first has left.
   const ended = await client.ended(task.id, 600);
   expect(ended).toMatchObject({ status: 'failed', attempt: 2, error: { code: 'budget_exceeded' } });
@@ -216,10 +222,7 @@ test('an agent whose runtime dies with its budget spent is not started for it ag
     shim.spend(id, { input: 100 });
     return never();
   };
-  const task = await client.submit(agent.id, 'x', { timeoutSeconds: 86_400 });
-  await client.reaches(task.id, 'running');
-  await stack.advance(15);
-  stack.fleet.newest.die(137);
+  const task = await diesAfterHeartbeat(agent);
   await stack.until(async () => (await client.agent(agent.id)).held, 600, 'the hold');
   expect(await client.agent(agent.id)).toMatchObject({ status: 'paused', used: { tokens: 100 } });
   expect(stack.fleet.shims).toHaveLength(1);
